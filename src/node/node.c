@@ -1,0 +1,233 @@
+/* Making a node, and looking into it. The other files of this folder do the work: node_internal.h is their map. */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/panic.h"
+#include "base/time.h"
+#include "node/node_internal.h"
+#include "node/node_start.h"
+
+enum {
+    SEGMENT_BYTES = 16 << 20,
+    SEGMENTS_AHEAD = 2,
+    RESERVE_BYTES = 1 << 20,
+    SCRATCH_ALIGNMENT = 16,
+};
+
+void node_options_default(struct node_options *out)
+{
+    *out = (struct node_options){
+        .cluster_name = "lockstep",
+        .wal_segment_bytes = SEGMENT_BYTES,
+        .wal_writes_inflight_max = 2,
+        .request_timeout_ns = 5 * NS_PER_S,
+        .window = 16384,
+        .peer_output_bytes_max = UINT64_C(256) << 20,
+        .working_bytes = (size_t)8 << 30,
+    };
+}
+
+struct wal_options node_wal_options(const struct node_options *options)
+{
+    struct wal_options wal = {.node = options->id,
+                              .cluster = options->cluster,
+                              .segment_bytes = options->wal_segment_bytes,
+                              .segments_ahead = SEGMENTS_AHEAD,
+                              .writes_inflight_max = options->wal_writes_inflight_max,
+                              .groups_max = options->group_count};
+    wal.reserve_bytes = wal.segment_bytes / 4 < RESERVE_BYTES ? wal.segment_bytes / 4 : RESERVE_BYTES;
+    for (uint32_t i = 0; i < options->group_count; i++)
+        if (options->groups[i].ablations & ABLATION_ACK_BEFORE_SYNC) wal.report_before_sync = true;
+    return wal;
+}
+
+size_t node_heap_size(const struct node_options *options)
+{
+    struct wal_options wal = node_wal_options(options);
+    size_t size = options->working_bytes + wal_heap_size(&wal);
+    size += (size_t)options->group_count * 2 * options->window * (sizeof(struct pending) + sizeof(struct outgoing));
+    for (uint32_t i = 0; i < options->group_count; i++) {
+        const struct group_spec *spec = &options->groups[i];
+        size += spec->protocol->heap_size(spec) + spec->tuning.service_heap_bytes + sizeof(struct member);
+        size += spec->protocol->effects_max(spec) * sizeof(struct effect) + spec->protocol->scratch_max(spec);
+    }
+    return size;
+}
+
+void node_fail(struct node *node, const char *format, const char *what, int error)
+{
+    if (node->failed) return;
+    node->failed = true;
+    snprintf(node->failure, sizeof(node->failure), format, what, error_text(error));
+}
+
+const char *node_failure(const struct node *node) { return node->failed ? node->failure : NULL; }
+
+/* ---- making ---- */
+
+/* Memory of a member that begins inside the node's heap; the sizes are functions of the specification. */
+static void *region(struct node *node, size_t size)
+{
+    void *memory = heap_alloc(node->heap, size);
+    invariant(memory != NULL, "node_heap_size covers all members");
+    return memory;
+}
+
+/* Bytes of a record's fixed fields and its bulk's length: where the bulk begins. */
+static void measure_records(struct member *member)
+{
+    const struct message_table *table = &member->protocol->records;
+    invariant(table->count <= RECORD_TYPES_MAX, "a protocol has at most 32 types of records");
+    for (uint32_t type = 0; type < table->count; type++) {
+        uint32_t size = 0;
+        for (uint32_t i = 0; i < table->types[type].field_count; i++) {
+            switch (table->types[type].fields[i].kind) {
+            case FIELD_U8: size += 1; break;
+            case FIELD_U32: case FIELD_BYTES: size += 4; break;
+            case FIELD_U64: case FIELD_I64: size += 8; break;
+            case FIELD_RECORDS: break;
+            }
+        }
+        member->record_head_size[type] = size;
+    }
+}
+
+static void make_member(struct node *node, struct member *member, const struct group_spec *spec)
+{
+    *member = (struct member){.node = node, .spec = spec, .protocol = spec->protocol, .service = spec->service,
+                              .tick_at_ns = SERVICE_NO_TICK, .timer_next_ns = INT64_MAX};
+    random_seed(&member->random, node->options->seed ^ 0x72656164);
+    size_t heap_size = spec->protocol->heap_size(spec);
+    member->heap = heap_init(region(node, heap_size), heap_size);
+    member->service_heap =
+        heap_init(region(node, spec->tuning.service_heap_bytes), spec->tuning.service_heap_bytes);
+    member->effects.capacity = spec->protocol->effects_max(spec);
+    member->effects.list = region(node, member->effects.capacity * sizeof(struct effect));
+    member->effects.scratch_size = spec->protocol->scratch_max(spec);
+    member->effects.scratch = region(node, member->effects.scratch_size + SCRATCH_ALIGNMENT);
+    member->decoded = region(node, MESSAGE_STRUCT_SIZE_MAX);
+    member->counts = region(node, COUNTS_MAX * sizeof(struct count_request));
+    session_table_init(&member->sessions, node->heap);
+    buffer_init(&member->reply, node->heap);
+    buffer_init(&member->held, node->heap);
+    buffer_init(&member->results, node->heap);
+    buffer_init(&member->calls, node->heap);
+    buffer_init(&member->to_self, node->heap);
+    buffer_init(&member->state_part, node->heap);
+    buffer_init(&member->checkpointing.piece, node->heap);
+    lane_init(member, false);
+    lane_init(member, true);
+    measure_records(member);
+    member->self = spec->protocol->create(member->heap, spec, node->options->seed);
+    member->service_self = spec->service->create(member->service_heap, spec);
+    invariant(member->self != NULL && member->service_self != NULL, "heap_size covers a new member");
+}
+
+static void make_peers(struct node *node)
+{
+    const struct node_options *options = node->options;
+    node->peer_count = options->peer_count;
+    if (options->peer_count == 0) return;
+    node->peers = region(node, options->peer_count * sizeof(struct peer));
+    for (uint32_t i = 0; i < options->peer_count; i++) {
+        node->peers[i] = (struct peer){.id = options->peers[i]};
+        buffer_init(&node->peers[i].out, node->heap);
+    }
+}
+
+static int check_options(const struct node_options *options, char *why, size_t why_size)
+{
+    for (uint32_t i = 0; i < options->group_count; i++) {
+        int error = spec_check(&options->groups[i], why, why_size);
+        if (error < 0) return error;
+        if (options->groups[i].ablations != 0 && !options->allow_ablations) {
+            snprintf(why, why_size, "rules can be switched off in the laboratory only");
+            return ERROR_INVALID;
+        }
+    }
+    return 0;
+}
+
+int node_create(struct node **out, struct heap *heap, const struct node_options *options, char *why, size_t why_size)
+{
+    *out = NULL;
+    int error = check_options(options, why, why_size);
+    if (error < 0) return error;
+    struct node *node = heap_alloc_zero(heap, sizeof(struct node));
+    if (node == NULL) return ERROR_NO_MEMORY;
+    node->options = options;
+    node->heap = heap;
+    node->disk = options->disk;
+    node->now_ns = options->now_ns;
+    node->wall_ns = options->wall_ns;
+    buffer_init(&node->message, heap);
+    make_peers(node);
+    node->member_count = options->group_count;
+    node->members = region(node, node->member_count * sizeof(struct member));
+    for (uint32_t i = 0; i < node->member_count; i++) make_member(node, &node->members[i], &options->groups[i]);
+    struct opening opening = {.node = node, .why = why, .why_size = why_size};
+    error = node_open_directory(&opening);
+    if (error < 0) {
+        if (node->wal != NULL) wal_close(node->wal);
+        return error;
+    }
+    *out = node;
+    return 0;
+}
+
+void node_set_door(struct node *node, const struct node_door *door) { node->door = *door; }
+
+void node_set_observer(struct node *node, const struct node_observer *observer) { node->observer = *observer; }
+
+void node_destroy(struct node *node)
+{
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        struct member *member = &node->members[i];
+        if (member->checkpointing.writer != NULL) checkpoint_writer_free(member->checkpointing.writer);
+        if (member->adopting.writer != NULL) checkpoint_writer_free(member->adopting.writer);
+        if (member->adopting.reader != NULL) checkpoint_reader_free(member->adopting.reader);
+        if (member->serving != NULL) checkpoint_reader_free(member->serving);
+    }
+    wal_close(node->wal);
+}
+
+/* ---- looking in ---- */
+
+bool node_group_status(const struct node *node, uint32_t group, struct node_group_status *out)
+{
+    const struct member *member = node_member_of(node, group);
+    if (member == NULL) return false;
+    const struct lane *updates = &member->lanes[0], *reads = &member->lanes[1];
+    *out = (struct node_group_status){
+        .spec = member->spec,
+        .state_index = member->state_index,
+        .state_time_ns = member->state_time_ns,
+        .bytes_used = member->service->bytes_used(member->service_self),
+        .items = member->service->item_count(member->service_self),
+        .checkpoint_index = member->checkpoint_index,
+        .checkpointing = member->checkpointing.writer != NULL,
+        .adopting = member->adopting.phase != ADOPT_NONE,
+        .pending_updates = updates->next_number - updates->first_incomplete,
+        .pending_reads = reads->next_number - reads->first_incomplete,
+        .stored_position = wal_stored_position(node->wal, group),
+        .first_position = wal_first_position(node->wal, group),
+    };
+    member->protocol->status(member->self, &out->member);
+    return true;
+}
+
+bool node_member_progress(const struct node *node, uint32_t group, uint32_t place, struct member_progress *out)
+{
+    const struct member *member = node_member_of(node, group);
+    return member != NULL && member->protocol->progress != NULL &&
+           member->protocol->progress(member->self, place, out);
+}
+
+const struct node_counters *node_counters(const struct node *node) { return &node->counters; }
+const struct wal_counters *node_wal_counters(const struct node *node) { return wal_counters(node->wal); }
+uint32_t node_id(const struct node *node) { return node->options->id; }
+uint64_t node_incarnation(const struct node *node) { return node->incarnation; }
+void *node_member(const struct node *node, uint32_t group) { return node_member_of(node, group)->self; }
+void *node_service(const struct node *node, uint32_t group) { return node_member_of(node, group)->service_self; }

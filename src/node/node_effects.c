@@ -1,0 +1,240 @@
+/* Interpreting effects, in the order written.
+ *
+ * A SEND is sealed once, whatever the number of receivers. One that names a position which is not stored yet is kept,
+ * sealed, until it is; so is a REPLY. */
+#include <string.h>
+
+#include "base/panic.h"
+#include "node/node_internal.h"
+
+/* A held item: u64 position, u8 kind, u8 zero[3], u32 receivers or count, u32 size, then receivers (u32 each) and the
+ * sealed message; or the reply's fields and text. */
+enum { HELD_HEADER_SIZE = 20, HELD_SEND = 1, HELD_REPLY = 2, HELD_REPLY_FIELDS = 16 };
+
+static size_t records_size(struct member *member, const struct effect_send *send)
+{
+    size_t size = 0;
+    if (send->records_first == 0) return 0;
+    for (uint64_t position = send->records_first; position <= send->records_last; position++)
+        size += RECORD_PREFIX_SIZE + wal_record_size(member->node->wal, member->spec->group, position);
+    return size;
+}
+
+static bool append_records(struct member *member, const struct effect_send *send, struct buffer *out)
+{
+    if (send->records_first == 0) return true;
+    for (uint64_t position = send->records_first; position <= send->records_last; position++) {
+        uint8_t slot;
+        uint16_t type;
+        struct span body;
+        int error = wal_read(member->node->wal, member->spec->group, position, &slot, &type, &body);
+        if (error < 0) {
+            node_fail(member->node, "a stored record could not be read back: %s (%s)", "log", error);
+            return false;
+        }
+        uint8_t *prefix = buffer_grow(out, RECORD_PREFIX_SIZE);
+        if (prefix == NULL) return false;
+        record_prefix_write(prefix, (uint32_t)body.size, type, slot);
+        if (body.size > 0 && !buffer_append(out, body.data, body.size)) return false;
+    }
+    return true;
+}
+
+/* Lays out and seals the message in node->message; empty when memory or the log fails (then it is lost). */
+static struct span seal(struct member *member, const struct effect_send *send)
+{
+    struct node *node = member->node;
+    struct buffer *out = &node->message;
+    buffer_clear(out);
+    size_t expected = HEADER_SIZE + send->head.size + send->tail.size + records_size(member, send);
+    if (!buffer_reserve(out, expected) || buffer_grow(out, HEADER_SIZE) == NULL) return (struct span){0};
+    buffer_append(out, send->head.data, send->head.size);
+    if (send->tail.size > 0) buffer_append(out, send->tail.data, send->tail.size);
+    if (!append_records(member, send, out)) return (struct span){0};
+    struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
+    header.length = (uint32_t)(out->size - HEADER_SIZE);
+    header.position = send->to_incarnation;
+    struct span body = {out->data + HEADER_SIZE, header.length};
+    header_seal(0, &header, body, (struct span){0}, out->data);
+    return (struct span){out->data, out->size};
+}
+
+static void hold(struct member *member, uint64_t after, uint8_t kind, const uint32_t *to, uint32_t to_count,
+                 struct span bytes)
+{
+    uint8_t *out = buffer_grow(&member->held, HELD_HEADER_SIZE + to_count * 4 + bytes.size);
+    invariant(out != NULL, "what waits for the disk has room in the node's heap");
+    memset(out, 0, HELD_HEADER_SIZE);
+    store_u64(out, after);
+    out[8] = kind;
+    store_u32(out + 12, to_count);
+    store_u32(out + 16, (uint32_t)bytes.size);
+    out += HELD_HEADER_SIZE;
+    for (uint32_t i = 0; i < to_count; i++) store_u32(out + i * 4, to[i]);
+    if (bytes.size > 0) memcpy(out + to_count * 4, bytes.data, bytes.size);
+}
+
+static bool stored_already(const struct member *member, uint64_t position)
+{
+    return position == 0 || position <= wal_stored_position(member->node->wal, member->spec->group);
+}
+
+static void interpret_send(struct member *member, const struct effect_send *send)
+{
+    struct span message = seal(member, send);
+    if (message.size == 0) return;
+    if (!stored_already(member, send->after)) {
+        hold(member, send->after, HELD_SEND, send->to, send->to_count, message);
+        return;
+    }
+    for (uint32_t i = 0; i < send->to_count; i++) node_send(member->node, member, send->to[i], message);
+}
+
+static void answer_numbers(struct member *member, enum reply_kind kind, bool read, uint64_t first, uint32_t count,
+                           struct span bytes)
+{
+    struct lane *lane = &member->lanes[read];
+    struct answer answer = {.kind = kind == REPLY_REFUSED ? ANSWER_REFUSED : ANSWER_VALUE, .bytes = bytes};
+    for (uint32_t i = 0; i < count; i++) lane_answer(member, lane, first + i, &answer);
+}
+
+static void interpret_reply(struct member *member, const struct effect_reply *reply)
+{
+    switch (reply->kind) {
+    case REPLY_AGAIN:
+        lane_given_back(member, &member->lanes[reply->read], reply->first_number, reply->count);
+        return;
+    case REPLY_COUNT:
+        member_count_answer(member, reply);
+        return;
+    case REPLY_ANSWER:
+    case REPLY_REFUSED:
+        break;
+    }
+    if (stored_already(member, reply->after)) {
+        answer_numbers(member, reply->kind, reply->read, reply->first_number, reply->count, reply->bytes);
+        return;
+    }
+    struct buffer fields = node_buffer_take(member->node);
+    uint8_t *out = buffer_grow(&fields, HELD_REPLY_FIELDS);
+    invariant(out != NULL && buffer_append(&fields, reply->bytes.data, reply->bytes.size), "a reply has room");
+    store_u64(fields.data, reply->first_number);
+    store_u32(fields.data + 8, reply->count);
+    fields.data[12] = (uint8_t)reply->kind;
+    fields.data[13] = reply->read;
+    hold(member, reply->after, HELD_REPLY, NULL, 0, (struct span){fields.data, fields.size});
+    node_buffer_give(member->node, &fields);
+}
+
+static void release_one(struct member *member, const uint8_t *item)
+{
+    uint32_t to_count = load_u32(item + 12), size = load_u32(item + 16);
+    const uint8_t *bytes = item + HELD_HEADER_SIZE + to_count * 4;
+    if (item[8] == HELD_REPLY) {
+        struct span text = {bytes + HELD_REPLY_FIELDS, size - HELD_REPLY_FIELDS};
+        answer_numbers(member, (enum reply_kind)bytes[12], bytes[13] != 0, load_u64(bytes), load_u32(bytes + 8), text);
+        return;
+    }
+    for (uint32_t i = 0; i < to_count; i++)
+        node_send(member->node, member, load_u32(item + HELD_HEADER_SIZE + i * 4), (struct span){bytes, size});
+}
+
+/* In the order they were held: the first that still waits keeps those behind it. */
+void member_release_held(struct member *member, uint64_t stored)
+{
+    while (member->held_at < member->held.size) {
+        const uint8_t *item = member->held.data + member->held_at;
+        if (load_u64(item) > stored) break;
+        member->held_at += HELD_HEADER_SIZE + (size_t)load_u32(item + 12) * 4 + load_u32(item + 16);
+        release_one(member, item);
+    }
+    if (member->held_at == member->held.size) {
+        buffer_clear(&member->held);
+        member->held_at = 0;
+    } else if (member->held_at > member->held.size / 2) {
+        buffer_consume(&member->held, member->held_at);
+        member->held_at = 0;
+    }
+}
+
+static void interpret_store(struct member *member, const struct effect_store *store)
+{
+    uint64_t position = 0;
+    int error = wal_append(member->node->wal, member->spec->group, store->slot, store->type, store->head, store->tail,
+                           &position);
+    if (error < 0) {
+        node_fail(member->node, "the log cannot take a record: %s (%s); make room on the disk and start again", "log",
+                  error);
+        return;
+    }
+    invariant(position == store->position, "a STORE gets the position that the member counted");
+}
+
+static struct armed *find_timer(struct member *member, uint8_t slot, uint16_t name, uint64_t key)
+{
+    for (uint32_t i = 0; i < member->timer_count; i++) {
+        struct armed *armed = &member->timers[i];
+        if (armed->name == name && armed->key == key && armed->slot == slot) return armed;
+    }
+    return NULL;
+}
+
+static void interpret_arm(struct member *member, const struct effect_arm *arm)
+{
+    struct armed *armed = find_timer(member, arm->slot, arm->name, arm->key);
+    if (arm->at_ns == EFFECT_DISARM) {
+        if (armed != NULL) *armed = member->timers[--member->timer_count];
+    } else {
+        if (armed == NULL) {
+            invariant(member->timer_count < TIMERS_MAX, "a member arms at most 64 timers");
+            armed = &member->timers[member->timer_count++];
+        }
+        *armed = (struct armed){.at_ns = arm->at_ns, .key = arm->key, .name = arm->name, .slot = arm->slot};
+    }
+    member_timer_refresh(member);
+}
+
+static void interpret_view(struct member *member, const struct effect_view *view)
+{
+    bool changed = view->orderer != member->orderer || view->number != member->view_number;
+    member->view_number = view->number;
+    member->orderer = view->orderer;
+    if (!changed || view->orderer == 0) return;
+    lane_orderer_changed(&member->lanes[0]);
+    lane_orderer_changed(&member->lanes[1]);
+    for (uint32_t i = 0; i < member->count_requests; i++) member->counts[i].sent = false;
+}
+
+static void interpret_suspect(struct member *member, const struct effect_suspect *suspect)
+{
+    struct peer *peer = node_peer_of(member->node, suspect->node);
+    if (peer != NULL) peer->suspicion = suspect->level;
+}
+
+static void interpret_one(struct member *member, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_STORE: interpret_store(member, &effect->store); break;
+    case EFFECT_SEND: interpret_send(member, &effect->send); break;
+    case EFFECT_ARM: interpret_arm(member, &effect->arm); break;
+    case EFFECT_CHECKPOINT: member_checkpoint_begin(member, &effect->checkpoint); break;
+    case EFFECT_ADOPT: member_adopt_begin(member, &effect->adopt); break;
+    case EFFECT_DELIVER: member_deliver(member, &effect->deliver); break;
+    case EFFECT_REPLY: interpret_reply(member, &effect->reply); break;
+    case EFFECT_SUSPECT: interpret_suspect(member, &effect->suspect); break;
+    case EFFECT_VIEW: interpret_view(member, &effect->view); break;
+    case EFFECT_NOTE: break;
+    case EFFECT_AGAIN: member->again = true; break;
+    }
+}
+
+void member_interpret(struct member *member)
+{
+    struct node *node = member->node;
+    for (uint32_t i = 0; i < member->effects.count && !node->failed; i++) {
+        const struct effect *effect = &member->effects.list[i];
+        if (node->observer.effect != NULL)
+            node->observer.effect(node->observer.context, member->spec->group, effect);
+        interpret_one(member, effect);
+    }
+}

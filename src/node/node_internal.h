@@ -1,0 +1,297 @@
+/* What the files of node/ share; nobody else includes this. The map:
+ *     node_start.c       opening the directory, restoring members
+ *     node_turn.c        the order of one turn; stepping
+ *     node_effects.c     interpreting effects
+ *     node_deliver.c     commands to services, answers from them
+ *     node_request.c     this node's own requests: bundles, deadlines, handing in again
+ *     node_peer.c        greeting, messages in and out, fragments
+ *     node_checkpoint.c  writing checkpoints
+ *     node_adopt.c       fetching one from another member, and serving them
+ *     session.c          the replicated session table */
+#ifndef LOCKSTEP_NODE_NODE_INTERNAL_H
+#define LOCKSTEP_NODE_NODE_INTERNAL_H
+
+#include "base/error.h"
+#include "base/random.h"
+#include "contract/header.h"
+#include "node/node.h"
+#include "node/session.h"
+#include "storage/checkpoint.h"
+#include "storage/identity.h"
+
+enum {
+    TIMERS_MAX = 64,           /* armed at once by one member */
+    RECORD_TYPES_MAX = 32,     /* of one protocol */
+    COUNTS_MAX = 1024,         /* REQUEST_COUNTs under way */
+    CHUNK_BYTES = 56 * 1024,   /* of a checkpoint in one message: a chunk is never fragmented */
+    CHUNKS_INFLIGHT = 8,       /* asked for and not yet here */
+    DELIVER_CALLS_MAX = 16,    /* that one delivery may make */
+    REASON_SIZE = 256,
+    POOL_BUFFERS = 16,
+    POOL_BUFFER_BYTES_MAX = 1 << 20, /* larger buffers go back to the heap */
+};
+
+/* ---- requests of this node to one group: updates, or reads ---- */
+
+struct pending {
+    uint64_t cookie;
+    int64_t deadline_ns;
+    bool waiting;
+};
+
+/* A bundle that was laid out and has unanswered numbers. */
+struct outgoing {
+    struct buffer bytes;
+    uint64_t first;
+    uint32_t count;
+    uint32_t handed; /* how often it was handed to the member and not given back */
+    bool with_member;
+};
+
+struct lane {
+    bool read;
+    struct buffer building;
+    uint64_t building_first;
+    uint32_t building_count;
+    size_t command_at; /* where the command under construction began */
+    uint64_t next_number;
+    uint64_t first_incomplete;
+    struct pending *ring; /* window entries, at number & mask */
+    uint64_t mask;
+    struct outgoing *bundles; /* window entries, at place & mask */
+    uint64_t bundles_head, bundles_tail;
+    uint64_t bundles_looked; /* those before it are with the member */
+    bool hand_in;            /* some bundle is not with the member, and may be given to it */
+    int64_t again_at_ns;     /* hand in what the member gave back */
+    int64_t retry_at_ns;    /* updates: hand in again what got no answer by then */
+    int64_t retry_delay_ns;
+};
+
+struct count_request {
+    uint64_t id, cookie, index;
+    int64_t deadline_ns;
+    bool sent;
+};
+
+struct armed {
+    int64_t at_ns;
+    uint64_t key;
+    uint16_t name;
+    uint8_t slot;
+};
+
+/* ---- checkpoints ---- */
+
+struct checkpointing {
+    struct checkpoint_writer *writer; /* NULL: none is being written */
+    struct checkpoint_head head;
+    struct buffer piece;
+    size_t piece_sent;
+    bool service_open, service_done, finishing;
+};
+
+enum adopt_phase { ADOPT_NONE, ADOPT_FETCH, ADOPT_SEAL, ADOPT_LOAD };
+
+struct adopting {
+    enum adopt_phase phase;
+    uint32_t holders[16];
+    uint32_t holder_count, holder;
+    uint64_t index, digest, keep_from;
+    struct checkpoint_head head; /* of the holder's; size 0 until the first chunk is here */
+    uint64_t have;               /* bytes of content received in order */
+    uint64_t asked;              /* bytes asked for */
+    int64_t retry_at_ns;
+    uint32_t retries;
+    struct checkpoint_writer *writer;
+    int sealed; /* 1: durable and verified; negative: it failed */
+    struct checkpoint_reader *reader;
+    struct buffer front; /* part and table, collected while loading */
+    uint64_t loaded;
+};
+
+/* ---- queued inputs ---- */
+
+struct queued_result {
+    uint64_t tag;
+    uint32_t size; /* bytes follow in member.results */
+};
+
+struct queued_peer {
+    uint32_t node;
+    enum peer_state state;
+};
+
+struct member {
+    struct node *node;
+    const struct group_spec *spec;
+    const struct protocol *protocol;
+    const struct service *service;
+    struct heap *heap, *service_heap;
+    void *self, *service_self;
+    struct effects effects;
+    uint8_t *decoded; /* MESSAGE_STRUCT_SIZE_MAX, aligned */
+    uint32_t record_head_size[RECORD_TYPES_MAX];
+
+    bool started, again, touched, stepping;
+    struct event_start start;
+    uint64_t stored_told;
+    uint64_t room_told;
+
+    struct armed timers[TIMERS_MAX];
+    uint32_t timer_count;
+    int64_t timer_next_ns;
+
+    struct session_table sessions;
+    uint64_t state_index;
+    int64_t state_time_ns;
+    int64_t tick_at_ns;
+    bool tick_pending;
+    struct buffer reply;
+    struct random random;
+
+    uint64_t view_number;
+    uint32_t orderer;
+
+    struct lane lanes[2]; /* updates, reads */
+    struct count_request *counts;
+    uint32_t count_requests;
+    uint64_t next_count_id;
+
+    struct buffer held;     /* messages and replies that wait for a position */
+    size_t held_at;         /* where the first of them begins */
+    struct buffer results;  /* queued RESULTs */
+    struct buffer calls;    /* queued REQUEST_CALLs: u32 node, u32 group, u32 size, bundle */
+    struct buffer to_self;  /* queued own messages: whole, with header */
+    struct queued_peer peers_changed[64];
+    uint32_t peers_changed_count;
+
+    struct event_state state_event;
+    bool state_queued;
+    struct buffer state_part;
+    uint64_t checkpoint_index, checkpoint_digest;
+    struct checkpointing checkpointing;
+    struct adopting adopting;
+    struct checkpoint_reader *serving; /* cached for peers that fetch */
+    uint64_t serving_index;
+    struct checkpoint_head serving_head;
+};
+
+/* A message too large for one frame, on its way out. */
+struct large {
+    struct large *next;
+    size_t size, sent;
+    uint64_t stream;
+    uint8_t bytes[];
+};
+
+struct peer {
+    uint32_t id;
+    bool connected;
+    uint64_t incarnation;
+    char client_address[64];
+    int64_t last_heard_ns;
+    struct buffer out;
+    size_t out_sent;
+    struct large *large_first, *large_last;
+    size_t large_bytes;
+    uint64_t next_stream;
+    uint8_t *assembling; /* a fragmented message coming in */
+    uint64_t assembling_stream, assembling_have, assembling_size;
+    uint64_t dropped;
+    uint32_t suspicion;
+};
+
+struct input {
+    struct peer *peer;
+    const uint8_t *bytes; /* header and body */
+    bool owned;           /* assembled from fragments: freed after the turn */
+};
+
+struct node {
+    const struct node_options *options;
+    struct heap *heap;
+    struct disk *disk;
+    struct wal *wal;
+    struct node_door door;
+    struct node_observer observer;
+    uint64_t incarnation;
+    int64_t now_ns, wall_ns;
+    struct member *members;
+    uint32_t member_count;
+    struct peer *peers; /* ascending by id */
+    uint32_t peer_count;
+    struct input *inputs;
+    uint32_t input_count, input_capacity;
+    struct buffer pool[POOL_BUFFERS];
+    uint32_t pool_count;
+    struct buffer message; /* scratch for one outgoing message */
+    bool stored_changed;   /* a log write completed since the last turn */
+    int64_t write_began_ns;
+    bool writing;
+    struct node_counters counters;
+    bool failed;
+    char failure[REASON_SIZE];
+};
+
+/* node_turn.c */
+void member_step(struct member *member, struct event *event);
+void member_queue_state(struct member *member, const struct event_state *event, struct span part);
+void member_timer_refresh(struct member *member);
+struct member *node_member_of(const struct node *node, uint32_t group);
+
+/* node_effects.c */
+void member_interpret(struct member *member);
+void member_release_held(struct member *member, uint64_t stored);
+
+/* node_deliver.c */
+void member_deliver(struct member *member, const struct effect_deliver *deliver);
+void member_start_service(struct member *member);
+bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, struct buffer *reply);
+
+/* node_request.c */
+void lane_init(struct member *member, bool read);
+void lane_close_bundle(struct member *member, struct lane *lane);
+void lane_hand_in(struct member *member, struct lane *lane);
+void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer);
+void lane_given_back(struct member *member, struct lane *lane, uint64_t first, uint32_t count);
+struct outgoing *lane_find(struct lane *lane, uint64_t number);
+bool lane_waiting(const struct lane *lane, uint64_t number);
+void lane_orderer_changed(struct lane *lane);
+void member_requests_turn(struct member *member);
+void member_requests_expire(struct member *member);
+void member_answers_from_sessions(struct member *member);
+int64_t member_requests_next_ns(const struct member *member);
+void member_count_answer(struct member *member, const struct effect_reply *reply);
+void member_submit_tick(struct member *member);
+struct buffer node_buffer_take(struct node *node);
+void node_buffer_give(struct node *node, struct buffer *buffer);
+
+/* node_peer.c */
+struct peer *node_peer_of(const struct node *node, uint32_t id);
+/* Sends one sealed message (header and body) to a node; to itself it is queued. */
+void node_send(struct node *node, struct member *member, uint32_t to, struct span message);
+void node_reject(struct node *node, enum reject reason);
+/* The header of a message that this node sends. */
+struct header node_header(const struct node *node, enum header_kind kind, uint32_t group, uint8_t slot, uint16_t type);
+void node_inputs_drop(struct node *node);
+
+/* node_checkpoint.c */
+void member_checkpoint_begin(struct member *member, const struct effect_checkpoint *effect);
+void member_checkpoint_drive(struct member *member);
+void member_checkpoint_complete(struct member *member, uint64_t token, int status);
+bool member_checkpoint_busy(const struct member *member);
+
+/* node_adopt.c */
+void member_adopt_begin(struct member *member, const struct effect_adopt *effect);
+void member_adopt_drive(struct member *member);
+void member_adopt_message(struct member *member, struct peer *peer, uint16_t type, struct span body);
+bool member_adopt_busy(const struct member *member);
+int64_t member_adopt_next_ns(const struct member *member);
+/* Loads a checkpoint's part, session table and service, a piece a call: 0 to go on, 1 when all is there (the part is
+ * then the first part_size bytes of adopting.front), or a negative error. Begin with adopting.loaded == 0. */
+int member_load_piece(struct member *member, struct checkpoint_reader *reader, const struct checkpoint_head *head);
+
+/* node.c */
+void node_fail(struct node *node, const char *format, const char *what, int error);
+
+#endif

@@ -1,0 +1,372 @@
+/* Messages in and out.
+ *
+ * Out: each peer has one buffer of whole messages, and a queue of messages that are too large for a frame; those leave
+ * in fragments, behind what else there is to say, so that a heartbeat never waits for a 64 MB value. Over its bound a
+ * peer's buffer drops: that is loss, which every protocol must stand anyway.
+ *
+ * In: messages are checked (magic, version, length, CRC, sender) where they lie and queued as pointers for the turn.
+ * Damage and nonsense are counted by reason and dropped; only a byte stream that has lost its framing ends the
+ * connection. */
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/panic.h"
+#include "node/node_internal.h"
+
+enum {
+    FRAGMENT_BYTES = 64 * 1024 - 64,
+    REFILL_BYTES = 256 * 1024, /* fragments are laid out while less than this waits to be sent */
+    GREETING_TYPE = 1,
+    VERSION_OLDEST = 1,
+};
+
+const char *reject_text(enum reject reason)
+{
+#define REJECT_TEXT(name, text) text,
+    static const char *const texts[] = {REJECTS(REJECT_TEXT)};
+    return texts[reason];
+}
+
+void node_reject(struct node *node, enum reject reason)
+{
+    node->counters.rejected[reason]++;
+    if (node->observer.rejected != NULL) node->observer.rejected(node->observer.context, (int)reason);
+}
+
+struct peer *node_peer_of(const struct node *node, uint32_t id)
+{
+    for (uint32_t i = 0; i < node->peer_count; i++)
+        if (node->peers[i].id == id) return &node->peers[i];
+    return NULL;
+}
+
+struct header node_header(const struct node *node, enum header_kind kind, uint32_t group, uint8_t slot, uint16_t type)
+{
+    return (struct header){.magic = HEADER_MAGIC,
+                           .version = HEADER_VERSION,
+                           .slot = slot,
+                           .type = type,
+                           .kind = (uint8_t)kind,
+                           .group = group,
+                           .sender = node->options->id,
+                           .incarnation = node->incarnation};
+}
+
+/* ---- greeting: header (node's own cluster in `sequence`) and the client address ---- */
+
+size_t node_greeting(const struct node *node, uint8_t out[NODE_GREETING_SIZE_MAX])
+{
+    const char *address = node->options->client_address != NULL ? node->options->client_address : "";
+    struct span body = span_string(address);
+    if (body.size > NODE_GREETING_SIZE_MAX - HEADER_SIZE) body.size = NODE_GREETING_SIZE_MAX - HEADER_SIZE;
+    struct header header = node_header(node, HEADER_NODE, 0, 0, GREETING_TYPE);
+    header.length = (uint32_t)body.size;
+    header.sequence = node->options->cluster;
+    header.position = VERSION_OLDEST;
+    header_seal(0, &header, body, (struct span){0}, out);
+    memcpy(out + HEADER_SIZE, body.data, body.size);
+    return HEADER_SIZE + body.size;
+}
+
+static int refuse(char *why, size_t why_size, int error, const char *text)
+{
+    size_t length = strlen(text);
+    if (why_size > 0) {
+        if (length >= why_size) length = why_size - 1;
+        memcpy(why, text, length);
+        why[length] = 0;
+    }
+    return error;
+}
+
+int64_t node_greeting_read(const struct node *node, struct span bytes, struct greeting *out, char *why,
+                           size_t why_size)
+{
+    if (bytes.size >= 2 + 8 && load_u16(bytes.data + 8) != HEADER_MAGIC)
+        return refuse(why, why_size, ERROR_INVALID, "what it sent is no lockstep greeting: is this a peer port?");
+    if (bytes.size < HEADER_SIZE) return 0;
+    struct header header;
+    header_decode(bytes.data, &header);
+    if (header.kind != HEADER_NODE || header.type != GREETING_TYPE ||
+        header.length > NODE_GREETING_SIZE_MAX - HEADER_SIZE)
+        return refuse(why, why_size, ERROR_INVALID, "its first message is no greeting");
+    if (bytes.size < HEADER_SIZE + header.length) return 0;
+    struct span body = {bytes.data + HEADER_SIZE, header.length};
+    if (header_crc(0, bytes.data, body, (struct span){0}) != header.crc)
+        return refuse(why, why_size, ERROR_CORRUPT, "its greeting is damaged");
+    if (header.position > HEADER_VERSION || header.version < VERSION_OLDEST)
+        return refuse(why, why_size, ERROR_VERSION, "it speaks no version of the peer protocol that this build knows");
+    if (header.sequence != node->options->cluster)
+        return refuse(why, why_size, ERROR_WRONG_CLUSTER,
+                      "it belongs to another cluster (other name or other list of first peers)");
+    if (node_peer_of(node, header.sender) == NULL)
+        return refuse(why, why_size, ERROR_WRONG_NODE, "its node id is not in this node's list of peers");
+    *out = (struct greeting){.node = header.sender, .incarnation = header.incarnation, .client_address = body};
+    return (int64_t)(HEADER_SIZE + header.length);
+}
+
+/* ---- connections ---- */
+
+static void drop_large(struct node *node, struct peer *peer)
+{
+    while (peer->large_first != NULL) {
+        struct large *large = peer->large_first;
+        peer->large_first = large->next;
+        heap_free(node->heap, large);
+    }
+    peer->large_last = NULL;
+    peer->large_bytes = 0;
+}
+
+static void forget_connection(struct node *node, struct peer *peer)
+{
+    buffer_clear(&peer->out);
+    peer->out_sent = 0;
+    drop_large(node, peer);
+    heap_free(node->heap, peer->assembling);
+    peer->assembling = NULL;
+}
+
+static void tell_members(struct node *node, uint32_t peer, enum peer_state state)
+{
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        struct member *member = &node->members[i];
+        uint32_t room = sizeof(member->peers_changed) / sizeof(member->peers_changed[0]);
+        /* A hint may be lost when a connection flaps many times within one turn: the last ones count. */
+        if (member->peers_changed_count == room) {
+            memmove(member->peers_changed, member->peers_changed + 1, (room - 1) * sizeof(struct queued_peer));
+            member->peers_changed_count--;
+        }
+        member->peers_changed[member->peers_changed_count++] = (struct queued_peer){peer, state};
+        member->touched = true;
+    }
+}
+
+void node_peer_connected(struct node *node, uint32_t id, uint64_t incarnation, struct span client_address)
+{
+    struct peer *peer = node_peer_of(node, id);
+    if (peer == NULL) return;
+    forget_connection(node, peer);
+    peer->connected = true;
+    peer->incarnation = incarnation;
+    peer->last_heard_ns = node->now_ns;
+    size_t size = client_address.size < sizeof(peer->client_address) ? client_address.size
+                                                                     : sizeof(peer->client_address) - 1;
+    if (size > 0) memcpy(peer->client_address, client_address.data, size);
+    peer->client_address[size] = 0;
+    tell_members(node, id, PEER_CONNECTED);
+}
+
+void node_peer_lost(struct node *node, uint32_t id)
+{
+    struct peer *peer = node_peer_of(node, id);
+    if (peer == NULL || !peer->connected) return;
+    forget_connection(node, peer);
+    peer->connected = false;
+    tell_members(node, id, PEER_LOST);
+}
+
+/* ---- out ---- */
+
+static bool queue_large(struct node *node, struct peer *peer, struct span message)
+{
+    struct large *large = heap_alloc(node->heap, sizeof(struct large) + message.size);
+    if (large == NULL) return false;
+    *large = (struct large){.size = message.size, .stream = ++peer->next_stream};
+    memcpy(large->bytes, message.data, message.size);
+    if (peer->large_last != NULL) peer->large_last->next = large;
+    else peer->large_first = large;
+    peer->large_last = large;
+    peer->large_bytes += message.size;
+    return true;
+}
+
+static void send_to_peer(struct node *node, struct peer *peer, struct span message)
+{
+    if (!peer->connected) return;
+    size_t waiting = peer->out.size - peer->out_sent + peer->large_bytes;
+    bool room = waiting == 0 || waiting + message.size <= node->options->peer_output_bytes_max;
+    bool taken = room && (message.size > NODE_FRAME_SIZE_MAX ? queue_large(node, peer, message)
+                                                             : buffer_append(&peer->out, message.data, message.size));
+    if (!taken) {
+        peer->dropped++;
+        return;
+    }
+    node->counters.messages_out++;
+    node->counters.bytes_out += message.size;
+}
+
+void node_send(struct node *node, struct member *member, uint32_t to, struct span message)
+{
+    if (to == node->options->id) {
+        invariant(buffer_append(&member->to_self, message.data, message.size), "an own message has room in the heap");
+        member->touched = true;
+        return;
+    }
+    struct peer *peer = node_peer_of(node, to);
+    if (peer != NULL) send_to_peer(node, peer, message);
+}
+
+/* Lays out the next fragment of the first large message. */
+static void add_fragment(struct node *node, struct peer *peer)
+{
+    struct large *large = peer->large_first;
+    size_t size = large->size - large->sent < FRAGMENT_BYTES ? large->size - large->sent : FRAGMENT_BYTES;
+    struct span body = {large->bytes + large->sent, size};
+    struct header header = node_header(node, HEADER_FRAGMENT, 0, 0, 0);
+    header.length = (uint32_t)size;
+    header.sequence = large->stream;
+    header.position = large->sent;
+    header.synced = large->size;
+    uint8_t *out = buffer_grow(&peer->out, HEADER_SIZE + size);
+    if (out == NULL) return;
+    header_seal(0, &header, body, (struct span){0}, out);
+    memcpy(out + HEADER_SIZE, body.data, size);
+    large->sent += size;
+    peer->large_bytes -= size;
+    if (large->sent < large->size) return;
+    peer->large_first = large->next;
+    if (peer->large_first == NULL) peer->large_last = NULL;
+    heap_free(node->heap, large);
+}
+
+struct span node_output(struct node *node, uint32_t id)
+{
+    struct peer *peer = node_peer_of(node, id);
+    if (peer == NULL) return (struct span){0};
+    while (peer->large_first != NULL && peer->out.size - peer->out_sent < REFILL_BYTES) {
+        size_t before = peer->out.size;
+        add_fragment(node, peer);
+        if (peer->out.size == before) break;
+    }
+    return (struct span){peer->out.data + peer->out_sent, peer->out.size - peer->out_sent};
+}
+
+void node_output_sent(struct node *node, uint32_t id, size_t size)
+{
+    struct peer *peer = node_peer_of(node, id);
+    if (peer == NULL) return;
+    peer->out_sent += size;
+    if (peer->out_sent == peer->out.size) {
+        buffer_clear(&peer->out);
+        peer->out_sent = 0;
+    } else if (peer->out_sent > REFILL_BYTES) {
+        buffer_consume(&peer->out, peer->out_sent);
+        peer->out_sent = 0;
+    }
+}
+
+/* ---- in ---- */
+
+static void queue_input(struct node *node, struct peer *peer, const uint8_t *bytes, bool owned)
+{
+    if (node->input_count == node->input_capacity) {
+        uint32_t capacity = node->input_capacity == 0 ? 256 : node->input_capacity * 2;
+        struct input *grown = heap_resize(node->heap, node->inputs, capacity * sizeof(struct input));
+        invariant(grown != NULL, "the list of a turn's messages has room in the node's heap");
+        node->inputs = grown;
+        node->input_capacity = capacity;
+    }
+    node->inputs[node->input_count++] = (struct input){.peer = peer, .bytes = bytes, .owned = owned};
+}
+
+static size_t message_bytes_max(const struct node *node)
+{
+    const struct tuning *tuning = &node->options->groups[0].tuning;
+    return tuning->command_bytes_max + tuning->append_bytes_max + NODE_FRAME_SIZE_MAX;
+}
+
+/* The whole message inside a stream of fragments is checked like one that came in one piece. */
+static void assembled(struct node *node, struct peer *peer)
+{
+    uint8_t *bytes = peer->assembling;
+    peer->assembling = NULL;
+    struct header header;
+    header_decode(bytes, &header);
+    struct span body = {bytes + HEADER_SIZE, peer->assembling_size - HEADER_SIZE};
+    bool good = header.magic == HEADER_MAGIC && header.length == body.size && header.sender == peer->id &&
+                header.kind == HEADER_MESSAGE && header_crc(0, bytes, body, (struct span){0}) == header.crc;
+    if (good) {
+        queue_input(node, peer, bytes, true);
+    } else {
+        node_reject(node, REJECT_FRAGMENT);
+        heap_free(node->heap, bytes);
+    }
+}
+
+static void fragment(struct node *node, struct peer *peer, const struct header *header, const uint8_t *body)
+{
+    if (header->position == 0) {
+        heap_free(node->heap, peer->assembling);
+        peer->assembling = NULL;
+        if (header->synced <= HEADER_SIZE || header->synced > message_bytes_max(node)) {
+            node_reject(node, REJECT_LENGTH);
+            return;
+        }
+        peer->assembling = heap_alloc(node->heap, header->synced);
+        peer->assembling_stream = header->sequence;
+        peer->assembling_size = header->synced;
+        peer->assembling_have = 0;
+    }
+    bool fits = peer->assembling != NULL && header->sequence == peer->assembling_stream &&
+                header->position == peer->assembling_have &&
+                header->length <= peer->assembling_size - peer->assembling_have;
+    if (!fits) {
+        node_reject(node, REJECT_FRAGMENT);
+        return;
+    }
+    memcpy(peer->assembling + header->position, body, header->length);
+    peer->assembling_have += header->length;
+    if (peer->assembling_have == peer->assembling_size) assembled(node, peer);
+}
+
+int64_t node_receive(struct node *node, uint32_t id, const uint8_t *bytes, size_t size)
+{
+    struct peer *peer = node_peer_of(node, id);
+    if (peer == NULL || !peer->connected) return ERROR_INVALID;
+    size_t at = 0;
+    while (size - at >= HEADER_SIZE) {
+        const uint8_t *message = bytes + at;
+        struct header header;
+        header_decode(message, &header);
+        if (header.magic != HEADER_MAGIC || header.length > NODE_FRAME_SIZE_MAX) {
+            node_reject(node, header.magic != HEADER_MAGIC ? REJECT_MAGIC : REJECT_LENGTH);
+            return ERROR_INVALID;
+        }
+        size_t whole = HEADER_SIZE + (size_t)header.length;
+        if (size - at < whole) break;
+        at += whole;
+        node->counters.messages_in++;
+        struct span body = {message + HEADER_SIZE, header.length};
+        if (header_crc(0, message, body, (struct span){0}) != header.crc) node_reject(node, REJECT_CRC);
+        else if (header.version < VERSION_OLDEST || header.version > HEADER_VERSION) node_reject(node, REJECT_VERSION);
+        else if (header.sender != id) node_reject(node, REJECT_SENDER);
+        else if (header.kind == HEADER_FRAGMENT) fragment(node, peer, &header, message + HEADER_SIZE);
+        else if (header.kind == HEADER_MESSAGE || header.kind == HEADER_NODE) queue_input(node, peer, message, false);
+        else node_reject(node, REJECT_TYPE);
+    }
+    node->counters.bytes_in += at;
+    return (int64_t)at;
+}
+
+void node_inputs_drop(struct node *node)
+{
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i].owned) heap_free(node->heap, (void *)(uintptr_t)node->inputs[i].bytes);
+    node->input_count = 0;
+}
+
+bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_status *out)
+{
+    if (place >= node->peer_count) return false;
+    const struct peer *peer = &node->peers[place];
+    *out = (struct node_peer_status){.node = peer->id,
+                                     .connected = peer->connected,
+                                     .incarnation = peer->incarnation,
+                                     .client_address = span_string(peer->client_address),
+                                     .last_heard_ns = peer->last_heard_ns,
+                                     .output_bytes = peer->out.size - peer->out_sent + peer->large_bytes,
+                                     .dropped = peer->dropped,
+                                     .suspicion = peer->suspicion};
+    return true;
+}

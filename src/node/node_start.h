@@ -1,0 +1,25 @@
+/* Opening a node's directory; private to node/. */
+#ifndef LOCKSTEP_NODE_NODE_START_H
+#define LOCKSTEP_NODE_NODE_START_H
+
+#include "node/node_internal.h"
+
+struct opening {
+    struct node *node;
+    struct identity identity;
+    bool fresh;             /* there was no identity file */
+    bool has_state;         /* a checkpoint or a record was there */
+    bool damaged;
+    uint64_t keep_from;     /* of the checkpoint; 0: there is none */
+    uint64_t next_position; /* after the last record told; 0: none yet */
+    char *why;
+    size_t why_size;
+};
+
+/* Restores the members; 0 or a negative error with a sentence in `why`. */
+int node_open_directory(struct opening *opening);
+
+/* The log's options that follow from the node's. */
+struct wal_options node_wal_options(const struct node_options *options);
+
+#endif

@@ -1,0 +1,66 @@
+/* Checkpoints beside the log: interface. The format opens checkpoint.c.
+ *
+ * A checkpoint of a group is one file. It is written piece by piece to a temporary name, synced, renamed, and read
+ * back (verified) before anyone is told that it is durable; the two youngest are kept. */
+#ifndef LOCKSTEP_STORAGE_CHECKPOINT_H
+#define LOCKSTEP_STORAGE_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/heap.h"
+#include "storage/disk.h"
+
+struct checkpoint_head {
+    uint32_t group;
+    uint32_t node;       /* that wrote it first */
+    uint64_t cluster;
+    uint64_t index;      /* the service's state is that after this index */
+    uint64_t keep_from;  /* the member's records from this position on follow it; 0 in one that came from a peer */
+    uint64_t part_size;  /* bytes of the protocol's own part, the first of the content */
+    uint64_t table_size; /* bytes of the session table, after it; then the service's pieces up to the end */
+    uint64_t size;       /* of the content */
+    uint64_t digest;     /* of the content and index: the same wherever the same state was written */
+};
+
+/* ---- writing one ---- */
+struct checkpoint_writer;
+/* Begins a file for the group at that index (temporary name). Several groups may write at the same time; one per group.
+ * `size_known` is 0 when the content's size comes out only at the end. */
+int checkpoint_begin(struct checkpoint_writer **out, struct heap *heap, struct disk *disk,
+                     const struct checkpoint_head *head);
+/* True when another piece may be added now (at most two pieces are in flight). */
+bool checkpoint_ready(const struct checkpoint_writer *writer);
+/* Adds a piece of content; copies it. */
+int checkpoint_add(struct checkpoint_writer *writer, struct span bytes);
+/* No more pieces: writes the head and trailer, syncs, verifies by reading back a bounded part at each completion,
+ * renames. `keep_from` and sizes may have become known only now. */
+int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_head *head);
+/* A submitted request is complete. Returns 1 when the whole checkpoint is durable and verified, 0 to go on, negative
+ * when it failed (the file is removed; nothing old is lost; ERROR_NO_SPACE is a failure like others). */
+int checkpoint_complete(struct checkpoint_writer *writer, uint64_t token_value, int status);
+/* The final head, digest included, once complete. */
+const struct checkpoint_head *checkpoint_written(const struct checkpoint_writer *writer);
+/* Frees the writer; gives up and removes the temporary file if it was not complete. */
+void checkpoint_writer_free(struct checkpoint_writer *writer);
+/* Work that continues without a completion (verification piece by piece); call once a turn. As checkpoint_complete. */
+int checkpoint_step(struct checkpoint_writer *writer);
+
+/* ---- reading one ---- */
+/* Finds the youngest valid checkpoint of the group and removes leftovers (temporary files, third oldest). 0,
+ * ERROR_NOT_FOUND (there is none), ERROR_CORRUPT (files are there but none is valid: `why` names them),
+ * ERROR_WRONG_CLUSTER. */
+int checkpoint_latest(struct heap *heap, struct disk *disk, uint64_t cluster, uint32_t group,
+                      struct checkpoint_head *head, char *why, size_t why_size);
+/* Reads `size` bytes of the content of a valid checkpoint at an offset. */
+struct checkpoint_reader;
+int checkpoint_open(struct checkpoint_reader **out, struct heap *heap, struct disk *disk, uint32_t group,
+                    uint64_t index, struct checkpoint_head *head);
+/* `*bytes` stays valid until the next call; at most `size` (≤ 1 MiB) bytes, fewer at the end. Verifies the CRC of every
+ * block it touches: ERROR_CORRUPT. */
+int checkpoint_read(struct checkpoint_reader *reader, uint64_t offset, size_t size, struct span *bytes);
+void checkpoint_reader_free(struct checkpoint_reader *reader);
+
+#endif
