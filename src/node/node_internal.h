@@ -257,6 +257,7 @@ void lane_given_back(struct member *member, struct lane *lane, uint64_t first, u
 struct outgoing *lane_find(struct lane *lane, uint64_t number);
 bool lane_waiting(const struct lane *lane, uint64_t number);
 void lane_orderer_changed(struct lane *lane);
+bool member_hand_in_due(const struct member *member);
 void member_requests_turn(struct member *member);
 void member_requests_expire(struct member *member);
 void member_answers_from_sessions(struct member *member);

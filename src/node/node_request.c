@@ -141,6 +141,12 @@ static bool may_hand_in(const struct member *member)
            (member->orderer != 0 || member->protocol->order != ORDER_TOTAL);
 }
 
+/* Something waits to be handed in, and can be. */
+bool member_hand_in_due(const struct member *member)
+{
+    return (member->lanes[0].hand_in || member->lanes[1].hand_in) && may_hand_in(member);
+}
+
 void lane_hand_in(struct member *member, struct lane *lane)
 {
     if (!lane->hand_in || !may_hand_in(member)) return;

@@ -240,6 +240,7 @@ static bool member_has_input(const struct member *member)
     if (member->peers_changed_count > 0 || member->lanes[0].building_count + member->lanes[1].building_count > 0)
         return true;
     if (wal_stored_position(member->node->wal, member->spec->group) > member->stored_told) return true;
+    if (member_hand_in_due(member)) return true;
     return member_checkpoint_busy(member) || member_adopt_busy(member);
 }
 
