@@ -90,8 +90,10 @@ bool member_adopt_busy(const struct member *member)
 {
     const struct adopting *state = &member->adopting;
     if (state->phase == ADOPT_LOAD) return true;
-    return state->phase == ADOPT_SEAL &&
-           (state->sealed != 0 || wal_stored_position(member->node->wal, member->spec->group) >= state->keep_from);
+    if (state->phase != ADOPT_SEAL) return false;
+    if (state->sealed != 0) return true;
+    if (state->finish_called) return checkpoint_wants_step(state->writer);
+    return wal_stored_position(member->node->wal, member->spec->group) >= state->keep_from;
 }
 
 int64_t member_adopt_next_ns(const struct member *member)
@@ -135,6 +137,7 @@ static void begin_fetch(struct member *member)
     state->head = (struct checkpoint_head){0};
     state->have = state->asked = 0;
     state->sealed = 0;
+    state->finish_called = false;
     state->retries = 0;
     state->retry_at_ns = member->node->now_ns + RETRY_MS * NS_PER_MS;
     ask(member);
@@ -225,15 +228,13 @@ static void seal_file(struct member *member)
 {
     struct adopting *state = &member->adopting;
     bool stored = wal_stored_position(member->node->wal, member->spec->group) >= state->keep_from;
-    if (state->sealed == 0 && !state->loaded && stored) {
-        /* loaded is borrowed as "finish was called" until loading begins at 0. */
-        state->loaded = 1;
+    if (state->sealed == 0 && !state->finish_called && stored) {
+        state->finish_called = true;
         state->sealed = checkpoint_finish(state->writer, &state->head);
-    } else if (state->sealed == 0 && state->loaded) {
+    } else if (state->sealed == 0 && state->finish_called) {
         state->sealed = checkpoint_step(state->writer);
     }
     if (state->sealed == 0) return;
-    state->loaded = 0;
     if (state->sealed < 0) {
         give_up(member);
         return;

@@ -15,7 +15,7 @@ bool member_checkpoint_busy(const struct member *member)
 {
     const struct checkpointing *state = &member->checkpointing;
     if (state->writer == NULL) return false;
-    return state->finishing || checkpoint_ready(state->writer);
+    return state->finishing ? checkpoint_wants_step(state->writer) : checkpoint_ready(state->writer);
 }
 
 static void close_service(struct member *member)

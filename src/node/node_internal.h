@@ -103,6 +103,7 @@ struct adopting {
     int64_t retry_at_ns;
     uint32_t retries;
     struct checkpoint_writer *writer;
+    bool finish_called;
     int sealed; /* 1: durable and verified; negative: it failed */
     struct checkpoint_reader *reader;
     struct buffer front; /* part and table, collected while loading */

@@ -106,7 +106,8 @@ static void restore_gap(struct opening *opening, struct member *member, uint64_t
     restore_step(member, &event);
 }
 
-/* Told by the log for each record that it holds. */
+/* Told by the log for each record that it holds, and for gaps. What is below the checkpoint's keep_from was released;
+ * from there on nothing may be missing. */
 static void found(void *context, const struct wal_found *record)
 {
     struct opening *opening = context;
@@ -114,16 +115,16 @@ static void found(void *context, const struct wal_found *record)
     if (member == NULL) return;
     opening->has_state = true;
     if (record->position < opening->keep_from) return;
-    bool first = opening->next_position == 0;
-    if (first && opening->keep_from != 0 && record->position > opening->keep_from)
-        restore_gap(opening, member, opening->keep_from);
-    opening->next_position = record->position + 1;
+    if (!record->gap && record->position > opening->next_position && opening->next_position != POSITION_ANY)
+        restore_gap(opening, member, opening->next_position);
     const struct message_table *table = &member->protocol->records;
     bool known = record->type < table->count && table->types[record->type].name != NULL;
     if (record->gap || !known || !message_decode(&table->types[record->type], record->body, member->decoded)) {
         restore_gap(opening, member, record->position);
+        opening->next_position = POSITION_ANY;
         return;
     }
+    opening->next_position = record->position + 1;
     struct event event = {.kind = EVENT_RESTORE};
     event.restore = (struct event_restore){.kind = RESTORE_RECORD,
                                            .slot = record->slot,
@@ -132,6 +133,20 @@ static void found(void *context, const struct wal_found *record)
                                            .body = member->decoded,
                                            .record_size = record->body.size};
     restore_step(member, &event);
+}
+
+/* After the log was read: did it tell all that it must have? */
+static void close_restore(struct opening *opening, struct member *member, enum wal_condition condition)
+{
+    struct wal *wal = opening->node->wal;
+    uint32_t group = member->spec->group;
+    uint64_t next = wal_next_position(wal, group);
+    bool short_of_checkpoint = opening->keep_from > next;
+    bool end_missing = opening->next_position != POSITION_ANY && next > opening->next_position;
+    bool all_missing = condition == WAL_DAMAGED && !opening->damaged && wal_may_lack(wal, group);
+    if (short_of_checkpoint) wal_set_next_position(wal, group, opening->keep_from);
+    if (short_of_checkpoint || end_missing || all_missing) restore_gap(opening, member, opening->next_position);
+    if (opening->keep_from > 0) wal_release(wal, group, opening->keep_from);
 }
 
 static int open_log(struct opening *opening, enum wal_condition *condition)
@@ -166,15 +181,11 @@ int node_open_directory(struct opening *opening)
     error = restore_checkpoint(opening, member);
     if (error < 0) return error;
     enum wal_condition condition = WAL_NEW;
+    opening->next_position = opening->keep_from > 0 ? opening->keep_from : 1;
     error = open_log(opening, &condition);
     if (error < 0) return error;
     uint32_t group = member->spec->group;
-    if (condition == WAL_DAMAGED && !opening->damaged)
-        restore_gap(opening, member, wal_next_position(node->wal, group));
-    if (opening->keep_from > wal_next_position(node->wal, group)) {
-        wal_set_next_position(node->wal, group, opening->keep_from);
-        restore_gap(opening, member, opening->keep_from);
-    }
+    close_restore(opening, member, condition);
     member->stored_told = wal_stored_position(node->wal, group);
     member->room_told = wal_room(node->wal);
     member->start = (struct event_start){.kind = judge(opening, condition),

@@ -4,6 +4,8 @@
 
 #include "node/node_internal.h"
 
+#define POSITION_ANY UINT64_MAX
+
 struct opening {
     struct node *node;
     struct identity identity;
@@ -11,7 +13,7 @@ struct opening {
     bool has_state;         /* a checkpoint or a record was there */
     bool damaged;
     uint64_t keep_from;     /* of the checkpoint; 0: there is none */
-    uint64_t next_position; /* after the last record told; 0: none yet */
+    uint64_t next_position; /* that must be told next; POSITION_ANY after a gap */
     char *why;
     size_t why_size;
 };

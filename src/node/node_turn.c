@@ -197,6 +197,9 @@ static void note_write_latency(struct node *node)
 {
     if (!node->stored_changed) return;
     node->stored_changed = false;
+    /* What completed may also have been the allocation of a segment. */
+    if (!node->writing) return;
+    node->writing = false;
     int64_t latency = node->now_ns - node->write_began_ns;
     node->counters.last_sync_ns = latency;
     if (latency > node->counters.max_sync_ns) node->counters.max_sync_ns = latency;
@@ -279,7 +282,8 @@ int64_t node_next_timer_ns(const struct node *node)
 int node_write(struct node *node)
 {
     if (node->failed || !wal_wants_write(node->wal)) return 0;
-    node->write_began_ns = node->now_ns;
+    if (!node->writing) node->write_began_ns = node->now_ns;
+    node->writing = true;
     int done = wal_write(node->wal);
     if (done < 0) {
         node_fail(node, "the log could not be written: %s (%s); a failed sync is never tried again", "disk", done);
