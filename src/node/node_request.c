@@ -180,7 +180,6 @@ void lane_orderer_changed(struct lane *lane)
 /* The member did not take them; if it never had them before, they certainly have not happened. */
 void lane_given_back(struct member *member, struct lane *lane, uint64_t first, uint32_t count)
 {
-    lane->bundles_looked = lane->bundles_head;
     lane->again_at_ns = member->node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
     for (uint64_t place = lane->bundles_head; place != lane->bundles_tail; place++) {
         struct outgoing *outgoing = bundle_at(lane, place);
@@ -258,6 +257,7 @@ static void retry_lane(struct member *member, struct lane *lane)
     if (lane->again_at_ns <= member->node->now_ns) {
         lane->again_at_ns = INT64_MAX;
         lane->hand_in = true;
+        lane->bundles_looked = lane->bundles_head;
     }
     if (lane->retry_at_ns > member->node->now_ns) return;
     if (!lane->read)
