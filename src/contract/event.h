@@ -19,7 +19,7 @@ enum event_kind {
     EVENT_STATE,   /* what became of a CHECKPOINT or ADOPT */
     EVENT_PEER,    /* a hint about another member, never proof */
     EVENT_MESSAGE, /* a message has arrived whole, checked and decoded */
-    EVENT_REQUEST, /* a client, or the own service, asks */
+    EVENT_REQUEST, /* a client, or the own service, asks; the same numbers may be handed in again */
     EVENT_TIMEOUT, /* a timer that the member armed has run out */
     EVENT_TURN,    /* every input of this turn is in: store and send once for all of them */
 };
@@ -37,7 +37,8 @@ enum request_kind {
     REQUEST_UPDATE, /* a bundle, to be ordered and delivered as update */
     REQUEST_READ,   /* `count` reads that node/ keeps: the protocol delivers them by number, once they are safe */
     REQUEST_COUNT,  /* how many members have stored what was delivered at `index`? answered by REPLY with a count */
-    REQUEST_CALL,   /* the own service sends `bytes` to the member `to` of its own group */
+    REQUEST_CALL,   /* the own service sends `bytes`, a bundle of one command, to the member `to` of its own group; the
+                       calls of a delivery are handed in before the TURN that follows its RESULT */
 };
 
 enum peer_state { PEER_CONNECTED, PEER_LOST };

@@ -48,8 +48,11 @@ static size_t encode_whole(const struct message_type *type, const void *body, ui
 static void encoding_is_little_endian_without_padding(void **state)
 {
     (void)state;
-    static const uint8_t wanted[] = {7,    4,    3,    2,    1,    0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0xfe, 0xff,
-                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 5,    0,    0,    0,    'h',  'e',  'l',  'l',  'o'};
+    static const uint8_t wanted[] = {7,                                              /* flag */
+                                     4,    3,    2,    1,                            /* node */
+                                     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, /* term */
+                                     0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* offset */
+                                     5,    0,    0,    0,    'h',  'e',  'l',  'l',  'o'};
     uint8_t bytes[MESSAGE_HEAD_SIZE_MAX + 8];
     size_t size = encode_whole(&all_type, &sample, bytes);
     assert_int_equal(size, sizeof wanted);

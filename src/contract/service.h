@@ -30,7 +30,7 @@ struct delivery {
 /* A message from the service of one member to that of another; comes to the own protocol as REQUEST_CALL. */
 struct service_call {
     struct address to;
-    struct span bytes; /* one command, encoded; lives until the delivery is over */
+    struct span bytes; /* one command, encoded; lives until the delivery is over. node/ makes a bundle of it. */
 };
 
 struct service_out {
@@ -53,7 +53,7 @@ struct service {
     bool needs_durable;
 
     void *(*create)(struct heap *heap, const struct group_spec *spec);
-    /* Called once on the member that is to begin (token passing and the like); may be NULL. */
+    /* Called once on each member that starts for the first time, so that it may make the first calls; may be NULL. */
     void (*start)(void *self, uint32_t self_node, struct service_out *out);
     void (*deliver)(void *self, const struct delivery *delivery, struct service_out *out);
 

@@ -158,7 +158,8 @@ static void deliver_bundle(struct member *member, const struct effect_deliver *d
         node_reject(member->node, REJECT_BODY);
         return;
     }
-    bool ordered = member->protocol->order == ORDER_TOTAL;
+    /* A question (a vote, say) changes nothing, so it is no matter of the session's. */
+    bool ordered = member->protocol->order == ORDER_TOTAL && deliver->kind == DELIVER_UPDATE;
     struct session *session = ordered && bundle.count > 0 ? session_open(&member->sessions, &bundle) : NULL;
     struct span rest = bundle.commands;
     struct command command;

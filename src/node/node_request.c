@@ -147,18 +147,28 @@ bool member_hand_in_due(const struct member *member)
     return (member->lanes[0].hand_in || member->lanes[1].hand_in) && may_hand_in(member);
 }
 
+/* What was refused must never be handed in again, even while an earlier bundle still waits. */
+static bool has_unanswered(const struct lane *lane, const struct outgoing *outgoing)
+{
+    for (uint64_t number = outgoing->first; number < outgoing->first + outgoing->count; number++)
+        if (lane_waiting(lane, number)) return true;
+    return false;
+}
+
 void lane_hand_in(struct member *member, struct lane *lane)
 {
     if (!lane->hand_in || !may_hand_in(member)) return;
     lane->hand_in = false;
-    if (lane->bundles_looked < lane->bundles_head) lane->bundles_looked = lane->bundles_head;
-    while (lane->bundles_looked != lane->bundles_tail && !lane->hand_in) {
+    while (!lane->hand_in) {
+        /* A step may answer, and so free, bundles that were not looked at yet. */
+        if (lane->bundles_looked < lane->bundles_head) lane->bundles_looked = lane->bundles_head;
+        if (lane->bundles_looked == lane->bundles_tail) break;
         if (!may_hand_in(member)) {
             lane->hand_in = true;
             break;
         }
         struct outgoing *outgoing = bundle_at(lane, lane->bundles_looked++);
-        if (!outgoing->with_member) hand_in_one(member, lane, outgoing);
+        if (!outgoing->with_member && has_unanswered(lane, outgoing)) hand_in_one(member, lane, outgoing);
     }
     if (lane->retry_at_ns == INT64_MAX && lane->bundles_head != lane->bundles_tail) {
         lane->retry_delay_ns = member->spec->tuning.election_timeout_ns;
