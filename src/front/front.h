@@ -41,6 +41,8 @@ struct front_options {
     uint32_t tcp_port;             /* for INFO */
     uint32_t process_id;
     const char *config_file;
+    const char *cluster_name;      /* for INFO and LOCKSTEP STATUS; may be NULL */
+    const char *client_address;    /* of this node, "127.0.0.1:7001"; may be NULL */
     const struct front_parameter *parameters;
     uint32_t parameter_count;
     uint64_t seed;
