@@ -1,8 +1,9 @@
 /* Fuzzes the key-value service: commands with whatever arguments, and damaged checkpoints.
  *
- * The first byte chooses. 'C': what follows is a sequence of steps, each u8 op, u8 number of arguments, then u8 size and
- * bytes of each; an op that no command has moves time, ticks, or takes a step of a checkpoint. At the end the service is
- * checkpointed and restored into another one, which must have the same digest. Else: what follows is a checkpoint. */
+ * The first byte chooses. 'C': what follows is a sequence of steps, each u8 op, u8 number of arguments, then u8 size
+ * and bytes of each; an op that no command has moves time, ticks, or takes a step of a checkpoint. At the end the
+ * service is checkpointed and restored into another one, which must have the same digest. Else: what follows is a
+ * checkpoint. */
 #include <stdlib.h>
 
 #include "base/heap_system.h"

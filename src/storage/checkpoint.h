@@ -22,13 +22,13 @@ struct checkpoint_head {
     uint64_t part_size;  /* bytes of the protocol's own part, the first of the content */
     uint64_t table_size; /* bytes of the session table, after it; then the service's pieces up to the end */
     uint64_t size;       /* of the content */
-    uint64_t digest;     /* of the content and index: the same wherever the same state was written */
+    uint64_t digest;     /* of the content and index: identifies these bytes (checkpoint.c) */
 };
 
 /* ---- writing one ---- */
 struct checkpoint_writer;
-/* Begins a file for the group at that index (temporary name). Several groups may write at the same time; one per group.
- * `size_known` is 0 when the content's size comes out only at the end. */
+/* Begins a file for the group at that index (temporary name). Several groups may write at the same time; one per
+ * group. */
 int checkpoint_begin(struct checkpoint_writer **out, struct heap *heap, struct disk *disk,
                      const struct checkpoint_head *head);
 /* True when another piece may be added now (at most two pieces are in flight). */
@@ -36,10 +36,12 @@ bool checkpoint_ready(const struct checkpoint_writer *writer);
 /* Adds a piece of content; copies it. */
 int checkpoint_add(struct checkpoint_writer *writer, struct span bytes);
 /* No more pieces: writes the head and trailer, syncs, verifies by reading back a bounded part at each completion,
- * renames. `keep_from` and sizes may have become known only now. */
+ * renames. `keep_from` and sizes may have become known only now. A size or digest that is not 0 must be what comes out,
+ * else ERROR_CORRUPT: for content that came from a peer. */
 int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_head *head);
-/* A submitted request is complete. Returns 1 when the whole checkpoint is durable and verified, 0 to go on, negative
- * when it failed (the file is removed; nothing old is lost; ERROR_NO_SPACE is a failure like others). */
+/* A submitted request is complete; a token of somebody else is passed over. Returns 1 when the whole checkpoint is
+ * durable and verified, 0 to go on, negative when it failed and the disk holds none of the writer's memory any more
+ * (the file is removed; nothing old is lost; ERROR_NO_SPACE is a failure like others). */
 int checkpoint_complete(struct checkpoint_writer *writer, uint64_t token_value, int status);
 /* The final head, digest included, once complete. */
 const struct checkpoint_head *checkpoint_written(const struct checkpoint_writer *writer);
@@ -47,11 +49,14 @@ const struct checkpoint_head *checkpoint_written(const struct checkpoint_writer 
 void checkpoint_writer_free(struct checkpoint_writer *writer);
 /* Work that continues without a completion (verification piece by piece); call once a turn. As checkpoint_complete. */
 int checkpoint_step(struct checkpoint_writer *writer);
+/* True when checkpoint_step has something to do now, rather than wait for the disk. */
+bool checkpoint_wants_step(const struct checkpoint_writer *writer);
 
 /* ---- reading one ---- */
 /* Finds the youngest valid checkpoint of the group and removes leftovers (temporary files, third oldest). 0,
  * ERROR_NOT_FOUND (there is none), ERROR_CORRUPT (files are there but none is valid: `why` names them),
- * ERROR_WRONG_CLUSTER. */
+ * ERROR_WRONG_CLUSTER. All of its content is verified. When the youngest is damaged, this is the one before it: the
+ * caller sees from keep_from whether the log still reaches back so far. */
 int checkpoint_latest(struct heap *heap, struct disk *disk, uint64_t cluster, uint32_t group,
                       struct checkpoint_head *head, char *why, size_t why_size);
 /* Reads `size` bytes of the content of a valid checkpoint at an offset. */

@@ -36,7 +36,9 @@ struct wal_found {
     uint16_t type;
     uint64_t position;
     struct span body; /* borrowed for the call */
-    bool gap;         /* damage: the record at `position` (and perhaps more up to the next one told) is lost */
+    bool gap;         /* damage: the records from `position` to the next one told of the group, or to its
+                         wal_next_position when none is told, are lost. Harmless when all of them are below what the
+                         member's checkpoint says to keep. */
 };
 
 enum wal_condition {
@@ -46,8 +48,10 @@ enum wal_condition {
 };
 
 /* Opens or creates the log. `found` is called for each record still held, in the order written (so ascending for each
- * group), and for gaps. Returns 0 and the log; ERROR_WRONG_NODE, ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_IO,
- * ERROR_NO_SPACE, ERROR_NO_MEMORY with a sentence in `why`. Memory comes from `heap`. */
+ * group), and for gaps. Records that were released may be told again, with jumps between them that are no gaps: the
+ * caller passes over what is below its checkpoint's keep_from, misses what is not told from there on, and releases.
+ * Returns 0 and the log; ERROR_WRONG_NODE, ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_IO, ERROR_NO_SPACE,
+ * ERROR_NO_MEMORY with a sentence in `why`. Memory comes from `heap`. */
 int wal_open(struct wal **out, struct heap *heap, struct disk *disk, const struct wal_options *options,
              enum wal_condition *condition, void (*found)(void *context, const struct wal_found *found), void *context,
              char *why, size_t why_size);
@@ -57,8 +61,11 @@ void wal_close(struct wal *wal);
 /* Position that the next record of the group gets, and the last one that is safe. */
 uint64_t wal_next_position(const struct wal *wal, uint32_t group);
 uint64_t wal_stored_position(const struct wal *wal, uint32_t group);
-/* For a group whose member starts anew at a position (adopted, or its first): only when it has no records. */
+/* For a group whose member starts anew at a position (adopted, or its first). Records that it still holds are
+ * released; the position is not lower than the next one unless there are none. */
 void wal_set_next_position(struct wal *wal, uint32_t group, uint64_t position);
+/* After WAL_DAMAGED: true for a group of which nothing was told, so that it may have lost everything. */
+bool wal_may_lack(const struct wal *wal, uint32_t group);
 
 /* Appends a record to the image and gives it the next position of its group. ERROR_NO_SPACE: neither the allocated
  * segments nor the disk have room (small records may use the reserve); ERROR_TOO_LARGE. */
@@ -88,7 +95,8 @@ uint64_t wal_record_size(const struct wal *wal, uint32_t group, uint64_t positio
 void wal_release(struct wal *wal, uint32_t group, uint64_t position);
 uint64_t wal_first_position(const struct wal *wal, uint32_t group);
 
-/* Bytes of records that can still be appended; 0 when new work must be refused. */
+/* Bytes of records that can still be appended; 0 when new work must be refused. A quarter of a segment beside the
+ * reserve is left then, for what is under way. Needs segments_ahead > 0 to see a full disk before it is too late. */
 uint64_t wal_room(const struct wal *wal);
 
 struct wal_counters {
@@ -98,7 +106,9 @@ struct wal_counters {
 };
 const struct wal_counters *wal_counters(const struct wal *wal);
 
-/* Heap bytes that a log with these options needs at most (the region may be larger). */
+/* Heap bytes that a log with these options needs (the region may be larger): its images, and an index of
+ * segment_bytes / 12 records. Records larger than a segment need three times their size beside it, and each further
+ * record held up to 48 bytes. */
 size_t wal_heap_size(const struct wal_options *options);
 
 #endif

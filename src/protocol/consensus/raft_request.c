@@ -1,0 +1,175 @@
+/* Raft: requests of the own node, and those that other members hand on (thesis 6.2, 6.3).
+ *
+ * The leader stores an update at once; a follower forwards it. Duplicates are not this file's matter: sessions filter
+ * them when commands are delivered (6.3). But it must know of them in one respect: REPLY_REFUSED promises that a number
+ * will never execute, so a number that may lie in some log already, because it was handed in or forwarded before, is
+ * never refused; it gets REPLY_AGAIN. */
+#include "base/number.h"
+#include "contract/command.h"
+#include "protocol/consensus/raft_internal.h"
+
+/* A leader takes no more than its table and its followers can bear. */
+static bool overloaded(struct raft *self)
+{
+    raft_log_make_room(self);
+    uint64_t bytes_max = self->spec->tuning.append_bytes_max * self->flight_max;
+    return raft_log_room(&self->log) <= RAFT_ROOM_RESERVED || self->uncommitted_bytes > bytes_max;
+}
+
+static struct span disk_full_text(const struct raft *self, struct effects *out)
+{
+    static const char before[] = "MISCONF disk full on node ";
+    static const char after[] = ": it takes no writes until there is room";
+    char text[sizeof before + sizeof after + NUMBER_INTEGER_SIZE_MAX];
+    size_t size = sizeof before - 1;
+    memcpy(text, before, size);
+    size += number_print_u64(text + size, self->self_node);
+    memcpy(text + size, after, sizeof after - 1);
+    size += sizeof after - 1;
+    return effects_copy(out, text, size);
+}
+
+static void take_own(struct raft *self, uint64_t first_number, uint32_t count)
+{
+    uint64_t last = first_number + count - 1;
+    if (first_number <= self->taken_last && self->repeated_last < last)
+        self->repeated_last = last;
+    if (self->taken_last < last)
+        self->taken_last = last;
+}
+
+static void on_update(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct event_request *request = &event->request;
+    if (request->count == 0)
+        return;
+    if (request->incarnation != self->taken_incarnation) {
+        self->taken_incarnation = request->incarnation; /* another session counts its numbers anew */
+        self->taken_last = self->repeated_last = 0;
+    }
+    bool leads = self->role == RAFT_LEADER;
+    bool repeated = request->first_number <= self->taken_last;
+    if (leads && self->disk_full && !repeated) {
+        effect_reply(out, REPLY_REFUSED, false, request->first_number, request->count, disk_full_text(self, out));
+    } else if (self->leader == 0 || (leads && (self->disk_full || overloaded(self)))) {
+        effect_reply(out, REPLY_AGAIN, false, request->first_number, request->count, (struct span){0});
+    } else if (leads) {
+        take_own(self, request->first_number, request->count);
+        raft_append_entry(self, event, request->bytes, request->count, self->self_node, out);
+    } else {
+        take_own(self, request->first_number, request->count);
+        const struct raft_forward forward = {.bundle = request->bytes};
+        struct effect_send *send =
+            effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_FORWARD, &forward, self->leader);
+        /* Not to a later life of the leader, which would not know that it took the bundle before. */
+        send->to_incarnation = raft_peer_find(self, self->leader)->incarnation;
+    }
+}
+
+/* Members whose disks hold everything up to `index`, as far as this one can know. */
+static uint32_t count_stored(struct raft *self, uint64_t index)
+{
+    uint32_t count = raft_log_stored(&self->log, self->stored_position) >= index;
+    for (uint32_t i = 0; self->role == RAFT_LEADER && i < self->member_count; i++)
+        count += i != self->self_place && self->peers[i].match >= index;
+    return count;
+}
+
+static void reply_count(uint64_t number, uint32_t members, struct effects *out)
+{
+    effect_reply(out, REPLY_COUNT, false, number, 1, (struct span){0})->count_stored = members;
+}
+
+static void on_count_request(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct raft_count count = {.number = event->request.first_number, .index = event->request.index};
+    if (self->role == RAFT_LEADER || self->leader == 0)
+        reply_count(count.number, count_stored(self, count.index), out);
+    else
+        effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_COUNT, &count, self->leader);
+}
+
+void raft_on_request(struct raft *self, const struct event *event, struct effects *out)
+{
+    switch (event->request.kind) {
+    case REQUEST_UPDATE:
+        on_update(self, event, out);
+        return;
+    case REQUEST_READ:
+        raft_read_request(self, event->request.first_number, event->request.count, out);
+        return;
+    case REQUEST_COUNT:
+        on_count_request(self, event, out);
+        return;
+    case REQUEST_CALL:
+        raft_reject(out, "rejected: Raft carries no calls between members", event->request.to.node);
+        return;
+    }
+}
+
+static void refuse(struct raft *self, const struct event *event, const struct bundle *bundle, bool again,
+                   struct effects *out)
+{
+    const struct raft_refuse refusal = {
+        .incarnation = bundle->incarnation,
+        .first_number = bundle->first_number,
+        .count = bundle->count,
+        .again = again,
+        .text = again ? (struct span){0} : disk_full_text(self, out),
+    };
+    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_REFUSE, &refusal, event->message.from.node)->to_incarnation =
+        event->message.incarnation;
+}
+
+void raft_on_forward(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct raft_forward *forward = event->message.body;
+    struct raft_peer *peer = raft_peer_find(self, event->message.from.node);
+    struct bundle bundle;
+    if (!bundle_open(forward->bundle, &bundle) || bundle.count == 0) {
+        raft_reject(out, "rejected: malformed bundle", peer->node);
+        return;
+    }
+    if (self->role != RAFT_LEADER)
+        return; /* its node hands it in again when it learns who orders */
+    bool repeated = peer->taken_incarnation == bundle.incarnation && bundle.first_number <= peer->taken_last;
+    if (self->disk_full || overloaded(self)) {
+        refuse(self, event, &bundle, repeated || !self->disk_full, out);
+        return;
+    }
+    if (peer->taken_incarnation != bundle.incarnation)
+        peer->taken_last = 0;
+    peer->taken_incarnation = bundle.incarnation;
+    uint64_t last = bundle.first_number + bundle.count - 1;
+    if (peer->taken_last < last)
+        peer->taken_last = last;
+    raft_append_entry(self, event, forward->bundle, bundle.count, peer->node, out);
+}
+
+void raft_on_refuse(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct raft_refuse *refusal = event->message.body;
+    (void)event;
+    if (refusal->count == 0 || refusal->incarnation != self->taken_incarnation)
+        return;
+    bool certain = !refusal->again && refusal->first_number > self->repeated_last;
+    effect_reply(out, certain ? REPLY_REFUSED : REPLY_AGAIN, false, refusal->first_number, refusal->count,
+                 certain ? refusal->text : (struct span){0});
+}
+
+void raft_on_count(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct raft_count *count = event->message.body;
+    if (self->role != RAFT_LEADER)
+        return;
+    const struct raft_count_ack ack = {.number = count->number, .count = count_stored(self, count->index)};
+    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_COUNT_ACK, &ack, event->message.from.node)->to_incarnation =
+        event->message.incarnation;
+}
+
+void raft_on_count_ack(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct raft_count_ack *ack = event->message.body;
+    (void)self;
+    reply_count(ack->number, ack->count, out);
+}

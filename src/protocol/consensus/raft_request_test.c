@@ -1,0 +1,177 @@
+/* Raft's requests: forwarding, handing back, refusing, counting. */
+#include "protocol/consensus/raft_driver.h"
+
+static struct driver driver;
+
+static void begin(void)
+{
+    driver_create(&driver, 3, 1, 0);
+    driver_begin_with(&driver, 0);
+    driver_run(&driver, 30);
+}
+
+static void end(void)
+{
+    driver_destroy(&driver);
+}
+
+static void fill_disk(uint32_t place, bool full)
+{
+    struct driver_member *member = &driver.members[place];
+    driver_stored(&driver, place, member->count);
+    member->full = full;
+    driver_step(&driver, place,
+                (struct event){.kind = EVENT_STORED,
+                               .stored = {.position = member->durable, .room_bytes = full ? 0 : 1 << 30}});
+}
+
+static void update_is_forwarded_and_delivered_at_its_origin(void **state)
+{
+    (void)state;
+    begin();
+    driver_update(&driver, 1, 4);
+    assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 1);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[1].applied, 5);
+    assert_int_equal(driver_raft(&driver, 0)->peers[1].taken_last, 4);
+    end();
+}
+
+static void without_a_leader_updates_go_back(void **state)
+{
+    (void)state;
+    begin();
+    driver_peer(&driver, 1, 0, PEER_LOST);
+    driver_update(&driver, 1, 4);
+    assert_int_equal(driver.members[1].again_count, 4);
+    assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 0);
+    end();
+}
+
+static void full_disk_refuses_what_certainly_never_happened(void **state)
+{
+    (void)state;
+    begin();
+    fill_disk(0, true);
+    driver_update(&driver, 0, 2);
+    assert_int_equal(driver.members[0].refused_count, 2);
+    assert_string_equal(driver.members[0].refusal,
+                        "MISCONF disk full on node 1: it takes no writes until there is room");
+    driver_update(&driver, 2, 3);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[2].refused_count, 3);
+    assert_string_equal(driver.members[2].refusal,
+                        "MISCONF disk full on node 1: it takes no writes until there is room");
+    fill_disk(0, false);
+    driver_update(&driver, 0, 1);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].applied, 2);
+    end();
+}
+
+/* A number that may be in a log already must not be refused: it may be executed yet. */
+static void what_was_taken_before_is_never_refused(void **state)
+{
+    (void)state;
+    begin();
+    driver_update(&driver, 0, 1);
+    driver_update(&driver, 2, 1);
+    driver_hop(&driver);
+    fill_disk(0, true);
+    driver.members[0].next_number = driver.members[2].next_number = 1; /* node/ hands them in again */
+    driver_update(&driver, 0, 1);
+    driver_update(&driver, 2, 1);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].refused_count, 0);
+    assert_int_equal(driver.members[0].again_count, 1);
+    assert_int_equal(driver.members[2].refused_count, 0);
+    assert_int_equal(driver.members[2].again_count, 1);
+    end();
+}
+
+/* Also not when only its own node knows that it was handed in twice, and the leader is a new one. */
+static void refusal_is_not_believed_when_it_was_handed_in_twice(void **state)
+{
+    (void)state;
+    begin();
+    driver_update(&driver, 2, 1);
+    driver_clear(&driver.network); /* lost, as far as its node can tell */
+    driver.members[2].next_number = 1;
+    driver_update(&driver, 2, 1);
+    const struct raft_refuse refusal = {.incarnation = 1, .first_number = 1, .count = 1};
+    driver_inject(&driver, 0, 2, 1, RAFT_REFUSE, &refusal);
+    assert_int_equal(driver.members[2].refused_count, 0);
+    assert_int_equal(driver.members[2].again_count, 1);
+    end();
+}
+
+static void hostile_bundles_are_dropped(void **state)
+{
+    (void)state;
+    begin();
+    uint8_t bytes[BUNDLE_HEADER_SIZE + 8 * COMMAND_HEADER_SIZE];
+    size_t size = driver_bundle(bytes, 2, 1, 1, 3);
+    for (size_t cut = 0; cut < size; cut++) {
+        const struct raft_forward forward = {.bundle = span_of(bytes, cut)};
+        driver_inject(&driver, 1, 0, 1, RAFT_FORWARD, &forward);
+    }
+    assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 1);
+    end();
+}
+
+static void strangers_are_not_heard(void **state)
+{
+    (void)state;
+    begin();
+    const struct raft_vote vote = {.term = 99, .last_index = 99, .last_term = 99, .nonce = 1};
+    driver_inject(&driver, 40, 1, 1, RAFT_VOTE, &vote);
+    driver_inject(&driver, 1, 1, 1, RAFT_VOTE, &vote); /* nor itself, which it never sends to */
+    driver_inject(&driver, 0, 1, 1, RAFT_MESSAGE_COUNT, &vote);
+    assert_int_equal(driver_raft(&driver, 1)->term, 1);
+    end();
+}
+
+static void count(uint32_t place, uint64_t index)
+{
+    driver_step(&driver, place,
+                (struct event){.kind = EVENT_REQUEST,
+                               .request = {.kind = REQUEST_COUNT, .first_number = 7, .count = 1, .index = index}});
+    driver_pump(&driver);
+}
+
+static void members_that_stored_are_counted(void **state)
+{
+    (void)state;
+    begin();
+    driver.members[2].auto_store = false;
+    driver_update(&driver, 0, 1);
+    driver_pump(&driver);
+    count(0, 2);
+    assert_int_equal(driver.members[0].counted, 2);
+    count(1, 2);
+    assert_int_equal(driver.members[1].counted, 2);
+    count(1, 1);
+    assert_int_equal(driver.members[1].counted, 3);
+    driver_stored(&driver, 2, driver.members[2].count);
+    driver_pump(&driver);
+    count(0, 2);
+    assert_int_equal(driver.members[0].counted, 3);
+    count(0, 3);
+    assert_int_equal(driver.members[0].counted, 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(update_is_forwarded_and_delivered_at_its_origin),
+        cmocka_unit_test(without_a_leader_updates_go_back),
+        cmocka_unit_test(full_disk_refuses_what_certainly_never_happened),
+        cmocka_unit_test(what_was_taken_before_is_never_refused),
+        cmocka_unit_test(refusal_is_not_believed_when_it_was_handed_in_twice),
+        cmocka_unit_test(hostile_bundles_are_dropped),
+        cmocka_unit_test(strangers_are_not_heard),
+        cmocka_unit_test(members_that_stored_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
