@@ -48,7 +48,7 @@ static void send_node_message(struct member *member, uint32_t to, uint16_t type,
     header_seal(0, &header, (struct span){head, head_size}, tail, out);
     memcpy(out + HEADER_SIZE, head, head_size);
     if (tail.size > 0) memcpy(out + HEADER_SIZE + head_size, tail.data, tail.size);
-    node_send(node, member, to, (struct span){out, node->message.size});
+    node_send(node, member, to, (struct span){out, node->message.size}, NULL);
 }
 
 /* ---- serving ---- */

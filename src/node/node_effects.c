@@ -20,9 +20,10 @@ static size_t records_size(struct member *member, const struct effect_send *send
     return size;
 }
 
-static bool append_records(struct member *member, const struct effect_send *send, struct buffer *out)
+/* Copies the records that the message names to `out`, which has room for `room` bytes. */
+static bool copy_records(struct member *member, const struct effect_send *send, uint8_t *out, size_t room)
 {
-    if (send->records_first == 0) return true;
+    if (send->records_first == 0) return room == 0;
     for (uint64_t position = send->records_first; position <= send->records_last; position++) {
         uint8_t slot;
         uint16_t type;
@@ -32,31 +33,44 @@ static bool append_records(struct member *member, const struct effect_send *send
             node_fail(member->node, "a stored record could not be read back: %s (%s)", "log", error);
             return false;
         }
-        uint8_t *prefix = buffer_grow(out, RECORD_PREFIX_SIZE);
-        if (prefix == NULL) return false;
-        record_prefix_write(prefix, (uint32_t)body.size, type, slot);
-        if (body.size > 0 && !buffer_append(out, body.data, body.size)) return false;
+        invariant(room >= RECORD_PREFIX_SIZE + body.size, "a record has the size that the log told");
+        record_prefix_write(out, (uint32_t)body.size, type, slot);
+        if (body.size > 0) memcpy(out + RECORD_PREFIX_SIZE, body.data, body.size);
+        out += RECORD_PREFIX_SIZE + body.size;
+        room -= RECORD_PREFIX_SIZE + body.size;
     }
     return true;
 }
 
-/* Lays out and seals the message in node->message; empty when memory or the log fails (then it is lost). */
-static struct span seal(struct member *member, const struct effect_send *send)
+/* Lays out and seals the message: in node->message, or in a blob of its own if it is large. Empty when memory or the
+ * log fails (then it is lost). */
+static struct span seal(struct member *member, const struct effect_send *send, struct blob **blob)
 {
     struct node *node = member->node;
-    struct buffer *out = &node->message;
-    buffer_clear(out);
-    size_t expected = HEADER_SIZE + send->head.size + send->tail.size + records_size(member, send);
-    if (!buffer_reserve(out, expected) || buffer_grow(out, HEADER_SIZE) == NULL) return (struct span){0};
-    buffer_append(out, send->head.data, send->head.size);
-    if (send->tail.size > 0) buffer_append(out, send->tail.data, send->tail.size);
-    if (!append_records(member, send, out)) return (struct span){0};
+    size_t records = records_size(member, send);
+    size_t size = HEADER_SIZE + send->head.size + send->tail.size + records;
+    uint8_t *out;
+    *blob = NULL;
+    if (size > NODE_FRAME_SIZE_MAX) {
+        *blob = node_blob_make(node, size);
+        if (*blob == NULL) return (struct span){0};
+        out = (*blob)->bytes;
+    } else {
+        buffer_clear(&node->message);
+        out = buffer_grow(&node->message, size);
+        if (out == NULL) return (struct span){0};
+    }
+    uint8_t *at = out + HEADER_SIZE;
+    memcpy(at, send->head.data, send->head.size);
+    at += send->head.size;
+    if (send->tail.size > 0) memcpy(at, send->tail.data, send->tail.size);
+    at += send->tail.size;
+    if (!copy_records(member, send, at, records)) return (struct span){0};
     struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
-    header.length = (uint32_t)(out->size - HEADER_SIZE);
+    header.length = (uint32_t)(size - HEADER_SIZE);
     header.position = send->to_incarnation;
-    struct span body = {out->data + HEADER_SIZE, header.length};
-    header_seal(0, &header, body, (struct span){0}, out->data);
-    return (struct span){out->data, out->size};
+    header_seal(0, &header, (struct span){out + HEADER_SIZE, header.length}, (struct span){0}, out);
+    return (struct span){out, size};
 }
 
 static void hold(struct member *member, uint64_t after, uint8_t kind, const uint32_t *to, uint32_t to_count,
@@ -81,13 +95,15 @@ static bool stored_already(const struct member *member, uint64_t position)
 
 static void interpret_send(struct member *member, const struct effect_send *send)
 {
-    struct span message = seal(member, send);
-    if (message.size == 0) return;
-    if (!stored_already(member, send->after)) {
+    struct node *node = member->node;
+    struct blob *blob;
+    struct span message = seal(member, send, &blob);
+    if (message.size > 0 && !stored_already(member, send->after)) {
         hold(member, send->after, HELD_SEND, send->to, send->to_count, message);
-        return;
+    } else if (message.size > 0) {
+        for (uint32_t i = 0; i < send->to_count; i++) node_send(node, member, send->to[i], message, blob);
     }
-    for (uint32_t i = 0; i < send->to_count; i++) node_send(member->node, member, send->to[i], message);
+    node_blob_release(node, blob);
 }
 
 static void answer_numbers(struct member *member, enum reply_kind kind, bool read, uint64_t first, uint32_t count,
@@ -136,7 +152,7 @@ static void release_one(struct member *member, const uint8_t *item)
         return;
     }
     for (uint32_t i = 0; i < to_count; i++)
-        node_send(member->node, member, load_u32(item + HELD_HEADER_SIZE + i * 4), (struct span){bytes, size});
+        node_send(member->node, member, load_u32(item + HELD_HEADER_SIZE + i * 4), (struct span){bytes, size}, NULL);
 }
 
 /* In the order they were held: the first that still waits keeps those behind it. */

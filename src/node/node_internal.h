@@ -177,12 +177,19 @@ struct member {
     struct checkpoint_head serving_head;
 };
 
-/* A message too large for one frame, on its way out. */
+/* A message too large for one frame: one copy for all its receivers. */
+struct blob {
+    uint32_t users;
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* One of them on its way to one peer. */
 struct large {
     struct large *next;
-    size_t size, sent;
+    struct blob *blob;
+    size_t sent;
     uint64_t stream;
-    uint8_t bytes[];
 };
 
 struct peer {
@@ -270,8 +277,11 @@ void node_buffer_give(struct node *node, struct buffer *buffer);
 
 /* node_peer.c */
 struct peer *node_peer_of(const struct node *node, uint32_t id);
-/* Sends one sealed message (header and body) to a node; to itself it is queued. */
-void node_send(struct node *node, struct member *member, uint32_t to, struct span message);
+/* Sends one sealed message (header and body) to a node; to itself it is queued. `blob` is where the message lies if it
+ * is a large one, else NULL. */
+void node_send(struct node *node, struct member *member, uint32_t to, struct span message, struct blob *blob);
+struct blob *node_blob_make(struct node *node, size_t size);
+void node_blob_release(struct node *node, struct blob *blob);
 void node_reject(struct node *node, enum reject reason);
 /* The header of a message that this node sends. */
 struct header node_header(const struct node *node, enum header_kind kind, uint32_t group, uint8_t slot, uint16_t type);

@@ -107,11 +107,24 @@ int64_t node_greeting_read(const struct node *node, struct span bytes, struct gr
 
 /* ---- connections ---- */
 
+struct blob *node_blob_make(struct node *node, size_t size)
+{
+    struct blob *blob = heap_alloc(node->heap, sizeof(struct blob) + size);
+    if (blob != NULL) *blob = (struct blob){.users = 1, .size = size};
+    return blob;
+}
+
+void node_blob_release(struct node *node, struct blob *blob)
+{
+    if (blob != NULL && --blob->users == 0) heap_free(node->heap, blob);
+}
+
 static void drop_large(struct node *node, struct peer *peer)
 {
     while (peer->large_first != NULL) {
         struct large *large = peer->large_first;
         peer->large_first = large->next;
+        node_blob_release(node, large->blob);
         heap_free(node->heap, large);
     }
     peer->large_last = NULL;
@@ -168,12 +181,21 @@ void node_peer_lost(struct node *node, uint32_t id)
 
 /* ---- out ---- */
 
-static bool queue_large(struct node *node, struct peer *peer, struct span message)
+static bool queue_large(struct node *node, struct peer *peer, struct span message, struct blob *blob)
 {
-    struct large *large = heap_alloc(node->heap, sizeof(struct large) + message.size);
+    struct large *large = heap_alloc(node->heap, sizeof(struct large));
     if (large == NULL) return false;
-    *large = (struct large){.size = message.size, .stream = ++peer->next_stream};
-    memcpy(large->bytes, message.data, message.size);
+    if (blob == NULL) { /* it waited for the disk, and lies elsewhere */
+        blob = node_blob_make(node, message.size);
+        if (blob == NULL) {
+            heap_free(node->heap, large);
+            return false;
+        }
+        memcpy(blob->bytes, message.data, message.size);
+    } else {
+        blob->users++;
+    }
+    *large = (struct large){.blob = blob, .stream = ++peer->next_stream};
     if (peer->large_last != NULL) peer->large_last->next = large;
     else peer->large_first = large;
     peer->large_last = large;
@@ -181,12 +203,12 @@ static bool queue_large(struct node *node, struct peer *peer, struct span messag
     return true;
 }
 
-static void send_to_peer(struct node *node, struct peer *peer, struct span message)
+static void send_to_peer(struct node *node, struct peer *peer, struct span message, struct blob *blob)
 {
     if (!peer->connected) return;
     size_t waiting = peer->out.size - peer->out_sent + peer->large_bytes;
     bool room = waiting == 0 || waiting + message.size <= node->options->peer_output_bytes_max;
-    bool taken = room && (message.size > NODE_FRAME_SIZE_MAX ? queue_large(node, peer, message)
+    bool taken = room && (message.size > NODE_FRAME_SIZE_MAX ? queue_large(node, peer, message, blob)
                                                              : buffer_append(&peer->out, message.data, message.size));
     if (!taken) {
         peer->dropped++;
@@ -196,7 +218,7 @@ static void send_to_peer(struct node *node, struct peer *peer, struct span messa
     node->counters.bytes_out += message.size;
 }
 
-void node_send(struct node *node, struct member *member, uint32_t to, struct span message)
+void node_send(struct node *node, struct member *member, uint32_t to, struct span message, struct blob *blob)
 {
     if (to == node->options->id) {
         invariant(buffer_append(&member->to_self, message.data, message.size), "an own message has room in the heap");
@@ -204,29 +226,31 @@ void node_send(struct node *node, struct member *member, uint32_t to, struct spa
         return;
     }
     struct peer *peer = node_peer_of(node, to);
-    if (peer != NULL) send_to_peer(node, peer, message);
+    if (peer != NULL) send_to_peer(node, peer, message, blob);
 }
 
 /* Lays out the next fragment of the first large message. */
 static void add_fragment(struct node *node, struct peer *peer)
 {
     struct large *large = peer->large_first;
-    size_t size = large->size - large->sent < FRAGMENT_BYTES ? large->size - large->sent : FRAGMENT_BYTES;
-    struct span body = {large->bytes + large->sent, size};
+    const struct blob *blob = large->blob;
+    size_t size = blob->size - large->sent < FRAGMENT_BYTES ? blob->size - large->sent : FRAGMENT_BYTES;
+    struct span body = {blob->bytes + large->sent, size};
     struct header header = node_header(node, HEADER_FRAGMENT, 0, 0, 0);
     header.length = (uint32_t)size;
     header.sequence = large->stream;
     header.position = large->sent;
-    header.synced = large->size;
+    header.synced = blob->size;
     uint8_t *out = buffer_grow(&peer->out, HEADER_SIZE + size);
     if (out == NULL) return;
     header_seal(0, &header, body, (struct span){0}, out);
     memcpy(out + HEADER_SIZE, body.data, size);
     large->sent += size;
     peer->large_bytes -= size;
-    if (large->sent < large->size) return;
+    if (large->sent < blob->size) return;
     peer->large_first = large->next;
     if (peer->large_first == NULL) peer->large_last = NULL;
+    node_blob_release(node, large->blob);
     heap_free(node->heap, large);
 }
 

@@ -26,9 +26,12 @@ enum disk_op {
     DISK_WRITE,         /* any size */
     DISK_SYNC,          /* file data and size */
     DISK_ALLOCATE,      /* create `name` with `size` bytes, every block written (zeros), synced, directory synced */
+    DISK_RESERVE,       /* the same without writing the blocks: quick, for what cannot wait; the room is certain */
     DISK_RENAME,        /* `name` to `name_to`, replacing it; directory synced */
     DISK_REMOVE,        /* `name`; absent is fine */
 };
+
+static inline bool disk_op_creates(enum disk_op op) { return op == DISK_ALLOCATE || op == DISK_RESERVE; }
 
 struct disk_request {
     enum disk_op op;

@@ -86,7 +86,7 @@ size_t disk_testing_bytes(const struct disk_testing *disk)
 static bool fits(const struct disk_testing *disk, const struct disk_testing_pending *pending)
 {
     size_t grows = 0;
-    if (pending->op == DISK_ALLOCATE)
+    if (disk_op_creates(pending->op))
         grows = pending->size;
     if (pending->op == DISK_WRITE || pending->op == DISK_WRITE_DURABLE) {
         size_t end = (size_t)pending->offset + pending->size, size = disk->files[pending->file].size;
@@ -107,7 +107,7 @@ static void perform_name(struct disk_testing *disk, const struct disk_testing_pe
             file_drop(disk, old);
         strcpy(file->name, pending->name_to);
     }
-    if (pending->op == DISK_ALLOCATE) {
+    if (disk_op_creates(pending->op)) {
         if (file != NULL)
             file_drop(disk, file);
         file = file_create(disk, pending->name);
@@ -318,7 +318,7 @@ static void pending_settle(struct disk_testing *disk, struct disk_testing_pendin
         write_tear(disk, pending);
         return;
     }
-    if (fate == 1 && pending->op == DISK_ALLOCATE)
+    if (fate == 1 && disk_op_creates(pending->op))
         pending->size = (size_t)random_below(&disk->random, pending->size + 1);
     (void)perform(disk, pending);
 }

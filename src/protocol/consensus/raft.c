@@ -74,16 +74,30 @@ uint64_t raft_store(struct raft *self, const struct event *event, uint16_t type,
     return position;
 }
 
-static void hard_save(struct raft *self, const struct event *event, struct effects *out)
+static void hard_store(struct raft *self, const struct event *event, uint8_t flags, struct effects *out)
 {
     const struct raft_hard_state record = {
         .sequence = ++self->hard_sequence,
         .term = self->term,
         .voted_for = self->voted_for,
-        .flags = self->recovering ? RAFT_RECOVERING : 0,
+        .flags = (uint8_t)(flags | (self->recovering ? RAFT_RECOVERING : 0)),
+        .last_index = raft_log_last_index(&self->log),
+        .last_term = raft_log_last_term(&self->log),
     };
     self->hard_position = raft_store(self, event, RAFT_HARD_STATE, &record, out);
     self->hard_dirty = false;
+}
+
+static void hard_save(struct raft *self, const struct event *event, struct effects *out)
+{
+    hard_store(self, event, 0, out);
+}
+
+void raft_store_loss(struct raft *self, const struct event *event, struct effects *out)
+{
+    /* Beyond the sequence of any record that is lost now, should a disk ever find it again. */
+    self->hard_sequence += UINT64_C(1) << 32;
+    hard_store(self, event, RAFT_AFTER_LOSS, out);
 }
 
 uint64_t raft_hard_after(struct raft *self, const struct event *event, struct effects *out)
@@ -128,7 +142,6 @@ static void on_stored(struct raft *self, const struct event *event, struct effec
         raft_lead_stored(self);
     else
         raft_election_stored(self, event, out);
-    raft_adopt_stored(self, out);
 }
 
 static void on_peer(struct raft *self, const struct event *event, struct effects *out)
@@ -222,6 +235,7 @@ static void on_turn(struct raft *self, const struct event *event, struct effects
 static void step(void *member, const struct event *event, struct effects *out)
 {
     struct raft *self = member;
+    self->now_ns = event->now_ns;
     switch (event->kind) {
     case EVENT_RESTORE:
         raft_restore(self, event);

@@ -10,9 +10,9 @@
  * that one member stored and means nothing to another member.
  *
  * Files: raft.c (tables, creation, dispatch), raft_restore.c (restart), raft_election.c (terms, votes, roles),
- * raft_append.c (leader), raft_follow.c (follower), raft_request.c (updates, forwarding), raft_read.c (reads),
- * raft_snapshot.c (delivery, checkpoints, adoption), raft_recover.c (members that forgot), raft_log.c and
- * raft_quorum.c (pure containers), raft_check.c (invariants).
+ * raft_append.c and raft_progress.c (leader), raft_follow.c (follower), raft_request.c (updates, forwarding),
+ * raft_read.c (reads), raft_snapshot.c (delivery, checkpoints, adoption), raft_recover.c (members that forgot),
+ * raft_log.c and raft_quorum.c (pure containers), raft_check.c (invariants).
  *
  * Deviations from the thesis, each explained where it is made: entries are bundles; commitment is pushed to the member
  * whose client waits; reads of followers go through the leader's round (section 6.4) and are served locally; a member
@@ -83,10 +83,9 @@ MESSAGE_STRUCT(raft_vote_ack, RAFT_VOTE_ACK_FIELDS)
 #define RAFT_FORWARD_FIELDS(FIELD, S) FIELD(S, BYTES, bundle)
 MESSAGE_STRUCT(raft_forward, RAFT_FORWARD_FIELDS)
 
-/* again: not taken now, hand it in again; else refused for good, with the error's text. */
+/* Refused for good, with the error's text. */
 #define RAFT_REFUSE_FIELDS(FIELD, S)                                                                                   \
-    FIELD(S, U64, incarnation)                                                                                         \
-    FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, U8, again) FIELD(S, BYTES, text)
+    FIELD(S, U64, incarnation) FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, BYTES, text)
 MESSAGE_STRUCT(raft_refuse, RAFT_REFUSE_FIELDS)
 
 #define RAFT_READ_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
@@ -101,8 +100,9 @@ MESSAGE_STRUCT(raft_count, RAFT_COUNT_FIELDS)
 #define RAFT_COUNT_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
 MESSAGE_STRUCT(raft_count_ack, RAFT_COUNT_ACK_FIELDS)
 
+/* The checkpoint ends with `index`, which is of `index_term`. */
 #define RAFT_INSTALL_FIELDS(FIELD, S)                                                                                  \
-    FIELD(S, U64, term) FIELD(S, U64, index) FIELD(S, U64, digest) FIELD(S, U64, round) FIELD(S, U64, last)
+    FIELD(S, U64, term) FIELD(S, U64, index) FIELD(S, U64, index_term) FIELD(S, U64, digest) FIELD(S, U64, round)
 MESSAGE_STRUCT(raft_install, RAFT_INSTALL_FIELDS)
 
 #define RAFT_RECOVER_FIELDS(FIELD, S) FIELD(S, U64, nonce)
@@ -127,13 +127,15 @@ enum raft_record {
     FIELD(S, U64, index) FIELD(S, I64, time) FIELD(S, U32, count) FIELD(S, U32, origin) FIELD(S, BYTES, bundle)
 MESSAGE_STRUCT(raft_entry, RAFT_ENTRY_FIELDS)
 
-/* The one with the highest sequence holds. flags: enum raft_hard_flag. */
+/* The one with the highest sequence holds. flags: enum raft_hard_flag; last_index and last_term: end of the log. */
 #define RAFT_HARD_STATE_FIELDS(FIELD, S)                                                                               \
-    FIELD(S, U64, sequence) FIELD(S, U64, term) FIELD(S, U32, voted_for) FIELD(S, U8, flags)
+    FIELD(S, U64, sequence)                                                                                            \
+    FIELD(S, U64, term) FIELD(S, U32, voted_for) FIELD(S, U8, flags) FIELD(S, U64, last_index) FIELD(S, U64, last_term)
 MESSAGE_STRUCT(raft_hard_state, RAFT_HARD_STATE_FIELDS)
 
 enum raft_hard_flag {
     RAFT_RECOVERING = 1, /* the member forgot promises and is not filled yet: it neither votes nor counts */
+    RAFT_AFTER_LOSS = 2, /* it knew of all damage before this record, and went on from where its log ended then */
 };
 
 #define RAFT_BASE_FIELDS(FIELD, S) FIELD(S, U64, index) FIELD(S, U64, term) FIELD(S, I64, time)

@@ -231,8 +231,8 @@ static void elect_only(uint32_t place)
     lose(RAFT_APPEND);
 }
 
-/* Figure 3.7 (figure 8 of the paper), S1 to S5 at places 0 to 4; III.1. In (c) S1 leads anew and has copied its entry of
- * an older term to a majority; its own no-op has reached nobody. Counting the old entry would be an error. */
+/* Figure 3.7 (figure 8 of the paper), S1 to S5 at places 0 to 4; III.1. In (c) S1 leads anew and has copied its entry
+ * of an older term to a majority; its own no-op has reached nobody. Counting the old entry would be an error. */
 static void figure_8(bool ablated)
 {
     driver_create(&driver, 5, 1, ablated ? RAFT_ABLATION_COMMIT_OLD_TERM : 0);

@@ -28,6 +28,7 @@ struct driver_record {
     uint16_t type;
     uint32_t size;
     uint8_t *bytes;
+    bool lost; /* damaged: a replay meets a gap here */
 };
 
 struct driver_message {
@@ -61,13 +62,12 @@ struct driver_member {
     struct driver_record *records; /* records[position - 1] */
     uint64_t count, capacity, durable, told; /* positions: stored, on disk, told to the member */
     bool auto_store, full;
-    bool forgot;          /* it started as one that forgot, and nothing of that start is on disk yet */
-    uint64_t forgot_at;   /* position that was the last one then */
+    bool forgot;          /* it started with an empty disk, and what it promised before is lost */
     struct driver_queue held; /* messages that wait for the disk */
 
     struct driver_checkpoint disk, pending;
     bool has_disk, has_pending, adopting;
-    uint64_t adopt_index;
+    uint64_t adopt_index, adopt_keep; /* records from adopt_keep on stay with the adopted checkpoint */
     uint32_t adopt_holder;
 
     int64_t timers[4];
@@ -220,6 +220,7 @@ static inline void driver_store(struct driver_member *member, const struct effec
         assert_non_null(member->records);
     }
     struct driver_record *record = &member->records[member->count++];
+    record->lost = false;
     record->type = store->type;
     record->size = (uint32_t)(store->head.size + store->tail.size);
     record->bytes = malloc(record->size + 1);
@@ -234,6 +235,7 @@ static inline void driver_send(struct driver *driver, uint32_t place, const stru
     size_t size = send->head.size + send->tail.size;
     for (uint64_t at = send->records_first; at != 0 && at <= send->records_last; at++) {
         assert_true(at <= member->count && (!member->has_disk || at >= member->disk.keep_from));
+        assert_true(!member->has_pending || at >= member->pending.keep_from); /* it may go at any moment */
         assert_int_equal(member->records[at - 1].type, RAFT_ENTRY);
         size += RECORD_PREFIX_SIZE + member->records[at - 1].size;
     }
@@ -360,6 +362,7 @@ static inline void driver_interpret(struct driver *driver, uint32_t place)
             assert_false(member->adopting);
             member->adopting = true;
             member->adopt_index = effect->adopt.index;
+            member->adopt_keep = member->count; /* the record right before the effect */
             member->adopt_holder = effect->adopt.holders[0];
             break;
         case EFFECT_DELIVER:
@@ -457,6 +460,11 @@ static inline void driver_restore(struct driver *driver, uint32_t place)
     }
     for (uint64_t at = from; at <= member->count; at++) {
         const struct driver_record *record = &member->records[at - 1];
+        if (record->lost) {
+            driver_step_once(driver, place, &(struct event){.kind = EVENT_RESTORE,
+                                                            .restore = {.kind = RESTORE_GAP, .position = at}});
+            continue;
+        }
         union {
             uint8_t bytes[MESSAGE_STRUCT_SIZE_MAX];
             uint64_t align;
@@ -472,12 +480,12 @@ static inline void driver_restore(struct driver *driver, uint32_t place)
     }
 }
 
-/* Starts a member on what its disk holds; `gap`: the records from this position on are damaged (0: none). */
-static inline void driver_start_gap(struct driver *driver, uint32_t place, enum start_kind kind, uint64_t gap)
+/* Starts a member on what its disk holds. */
+static inline void driver_start(struct driver *driver, uint32_t place, enum start_kind kind)
 {
     struct driver_member *member = &driver->members[place];
     assert_null(member->self);
-    if (member->forgot && member->durable <= member->forgot_at && gap == 0)
+    if (member->forgot && member->durable == 0)
         kind = START_AMNESIAC; /* node/ tells it again until the member has stored something */
     member->spec = (struct group_spec){
         .group = 1, .name = "test", .self = place + 1, .members = driver->nodes, .member_count = driver->count,
@@ -502,22 +510,19 @@ static inline void driver_start_gap(struct driver *driver, uint32_t place, enum 
     member->orderer = 0;
     for (uint32_t i = 0; i < 4; i++)
         member->timers[i] = EFFECT_DISARM;
-    driver_free_records(member, gap == 0 ? member->count : gap - 1);
     member->durable = member->told = member->count;
-    member->forgot = gap != 0 || kind == START_AMNESIAC;
-    member->forgot_at = member->count;
+    member->forgot |= kind == START_AMNESIAC;
     driver_restore(driver, place);
-    if (gap != 0)
-        driver_step_once(driver, place, &(struct event){.kind = EVENT_RESTORE,
-                                                        .restore = {.kind = RESTORE_GAP, .position = gap}});
     driver_step(driver, place,
                 (struct event){.kind = EVENT_START,
                                .start = {.kind = kind, .incarnation = member->incarnation, .position = member->count}});
 }
 
-static inline void driver_start(struct driver *driver, uint32_t place, enum start_kind kind)
+/* Damages the records from `first` to `last` of a member that is down. */
+static inline void driver_damage(struct driver *driver, uint32_t place, uint64_t first, uint64_t last)
 {
-    driver_start_gap(driver, place, kind, 0);
+    for (uint64_t at = first; at <= last; at++)
+        driver->members[place].records[at - 1].lost = true;
 }
 
 /* The process dies; of the writes that were out a prefix up to `keep` survives (at least what was durable). */
@@ -562,19 +567,21 @@ static inline void driver_state(struct driver *driver, uint32_t place)
                                                             .digest = member->disk.digest}});
     } else if (member->adopting) {
         const struct driver_member *holder = &driver->members[driver_place(member->adopt_holder)];
+        if (member->durable < member->adopt_keep)
+            return; /* not sealed before that is on disk */
         member->adopting = false;
         struct event event = {.kind = EVENT_STATE, .state = {.kind = STATE_FAILED}};
-        if (holder->self != NULL && holder->has_disk && holder->disk.index >= member->adopt_index &&
+        if (holder->self != NULL && holder->has_disk && holder->disk.index == member->adopt_index &&
             !driver->cut[driver_place(member->adopt_holder)][place]) {
-            uint64_t keep_from = member->has_disk ? member->disk.keep_from : 1;
             member->disk = holder->disk;
-            member->disk.keep_from = keep_from;
+            member->disk.keep_from = member->adopt_keep;
             member->has_disk = true;
             member->applied = holder->disk.index;
             member->state = holder->disk.digest;
             member->time_ns = holder->disk.time_ns;
             event.state = (struct event_state){.kind = STATE_ADOPTED,
                                                .index = holder->disk.index,
+                                               .position = member->disk.keep_from,
                                                .digest = holder->disk.digest,
                                                .part = span_of(member->disk.part, member->disk.part_size)};
         }
@@ -733,7 +740,9 @@ static inline int driver_leader(struct driver *driver)
     int found = -1;
     for (uint32_t i = 0; i < driver->count; i++) {
         struct raft *raft = driver->members[i].self;
-        if (raft != NULL && raft->role == RAFT_LEADER && (found < 0 || raft->term > driver_raft(driver, (uint32_t)found)->term))
+        if (raft == NULL || raft->role != RAFT_LEADER)
+            continue;
+        if (found < 0 || raft->term > driver_raft(driver, (uint32_t)found)->term)
             found = (int)i;
     }
     return found;

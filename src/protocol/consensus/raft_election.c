@@ -10,7 +10,8 @@
  * not lead before that write is done, however many votes it has: else it could crash, forget the term, win the same
  * term again from the same voters, and put other entries under the same index and term.
  *
- * The election timer is moved lazily: an APPEND only moves `deadline`; when the timer fires early, it is armed again. */
+ * The election timer is moved lazily: an APPEND only moves the deadline; when the timer fires early, it is armed again.
+ */
 #include "protocol/consensus/raft_internal.h"
 
 static const char *const role_notes[4][4] = {
@@ -165,12 +166,13 @@ void raft_election_timeout(struct raft *self, const struct event *event, struct 
         return;
     }
     raft_log_make_room(self);
-    bool able = !self->recovering && !raft_disk_stalled(self, event->now_ns) && raft_log_room(&self->log) > 0;
+    bool able = !self->recovering && !self->adopt_pending && !raft_disk_stalled(self, event->now_ns) &&
+                raft_log_room(&self->log) > 0;
     if (able) {
         pre_campaign(self, event, out);
         return;
     }
-    /* A member that may not vote, or whose disk hangs, would only be in the way. */
+    /* A member that may not vote, that is being replaced, or whose disk hangs, would only be in the way. */
     if (self->role != RAFT_FOLLOWER || self->leader != 0)
         raft_become_follower(self, event, self->term, 0, out);
     raft_draw_timeout(self);

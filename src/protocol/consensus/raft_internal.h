@@ -20,6 +20,8 @@ enum {
     RAFT_ROOM_RESERVED = 8,     /* slots of the table that a leader leaves for the no-ops of its successors */
     RAFT_QUICK_TRIES = 8,       /* early campaigns after the leader's connection broke */
     RAFT_FLIGHT_MAX = 4096,     /* bound of tuning.append_inflight_max */
+    RAFT_LARGE_BYTES = 65536,   /* a message over this travels in pieces, and others overtake it */
+    RAFT_SLOWEST_BYTES_PER_MS = 16384, /* what is large is given the time that it takes at this speed */
     RAFT_FLIGHT_BYTES_TIMES = 8 /* unanswered bytes to one member, in units of append_bytes_max */
 };
 
@@ -58,6 +60,8 @@ struct raft_peer {
     struct raft_flight *flights; /* ring of unanswered messages */
     uint32_t flight_first, flight_count;
     uint64_t flight_bytes;
+    uint64_t sent_bytes;         /* unanswered when records were last sent */
+    int64_t sent_ns;             /* … and when that was */
     uint64_t read_gathered, read_flying; /* its READ, waiting for a round or in one; 0: none */
 
     bool vote_granted;
@@ -65,6 +69,7 @@ struct raft_peer {
 
     /* Forwarded numbers that this member took as leader, ever since it started: a repetition is never refused. */
     uint64_t taken_incarnation, taken_last;
+    uint64_t refused_last; /* of the same session: a repetition of what was refused is never taken */
 };
 
 struct raft_range {
@@ -94,6 +99,7 @@ struct raft {
     uint32_t self_node, self_place, member_count, majority;
     uint32_t flight_max;
     uint64_t incarnation;
+    int64_t now_ns; /* of the event under way */
     bool started;
 
     /* the hard state, and where it lies */
@@ -156,9 +162,11 @@ struct raft {
     uint64_t checkpoint_index, checkpoint_digest; /* the latest durable one */
     bool checkpoint_pending;
     uint64_t applied_entries, applied_bytes; /* since the last checkpoint was asked for */
-    bool adopt_wanted, adopt_pending;
+    uint64_t checkpoint_term; /* of its last index */
+    uint64_t pending_term;    /* of that of the one under way */
+    uint64_t send_from;       /* records of entries before this ordinal may go at any moment */
+    bool adopt_pending;
     uint32_t adopt_holder;
-    uint64_t adopt_index, adopt_digest, adopt_position;
 
     /* restart and recovery */
     bool restore_damaged, restore_foreign, restore_part_seen;
@@ -192,6 +200,8 @@ struct raft_peer *raft_peer_find(struct raft *self, uint32_t node);
 /* Stores a record and keeps account of the write. */
 uint64_t raft_store(struct raft *self, const struct event *event, uint16_t type, const void *body,
                     struct effects *out);
+/* The end of the hard state's life so far: all damage before is known, and the log goes on from where it ends. */
+void raft_store_loss(struct raft *self, const struct event *event, struct effects *out);
 /* Position that must be stored before anything that depends on term and vote leaves; 0 when it is. Stores the hard
  * state when that is due. */
 uint64_t raft_hard_after(struct raft *self, const struct event *event, struct effects *out);
@@ -230,14 +240,18 @@ void raft_lead(struct raft *self, const struct event *event, struct effects *out
 void raft_unlead(struct raft *self, struct effects *out);
 void raft_heartbeat(struct raft *self, const struct event *event, struct effects *out);
 void raft_lead_turn(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_append_ack(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_round_ack(struct raft *self, const struct event *event, struct effects *out);
 /* A new entry of this leader at the end of its log, stored. */
 void raft_append_entry(struct raft *self, const struct event *event, struct span bundle, uint32_t count,
                        uint32_t origin, struct effects *out);
+
+/* raft_progress.c */
+void raft_on_append_ack(struct raft *self, const struct event *event, struct effects *out);
+void raft_on_round_ack(struct raft *self, const struct event *event, struct effects *out);
 void raft_probe(struct raft_peer *peer, uint64_t next);
 /* Sends to this member from the boundary `agreed` on; the leader's checkpoint, when what follows that is gone. */
 void raft_probe_from(struct raft *self, struct raft_peer *peer, uint64_t agreed);
+/* The member has this on disk; it counts if the member does. */
+void raft_match_set(struct raft *self, struct raft_peer *peer, uint64_t match);
 /* This incarnation of the member is another than the one known: forget what is known of its log. */
 void raft_peer_restarted(struct raft *self, struct raft_peer *peer);
 /* What the own disk has counts now. */
@@ -278,7 +292,6 @@ void raft_checkpoint(struct raft *self, struct effects *out);
 void raft_log_make_room(struct raft *self);
 void raft_install_send(struct raft *self, struct raft_peer *peer, struct effects *out);
 void raft_on_install(struct raft *self, const struct event *event, struct effects *out);
-void raft_adopt_stored(struct raft *self, struct effects *out);
 void raft_on_state(struct raft *self, const struct event *event, struct effects *out);
 
 /* raft_recover.c */

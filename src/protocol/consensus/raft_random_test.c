@@ -42,10 +42,12 @@ static void fault(struct driver *driver)
             driver_wipe(driver, place);
             driver_start(driver, place, START_AMNESIAC);
         } else {
-            uint64_t first = member->has_disk ? member->disk.keep_from : 1;
             driver_crash(driver, place);
+            uint64_t first = member->has_disk ? member->disk.keep_from : 1;
             uint64_t gap = first + random_below(random, member->count + 2 - first);
-            driver_start_gap(driver, place, START_RESTARTED, gap);
+            if (gap <= member->count)
+                driver_damage(driver, place, gap, gap + random_below(random, member->count + 1 - gap));
+            driver_start(driver, place, START_RESTARTED);
         }
     } else if (member->self != NULL) {
         uint32_t other = (uint32_t)random_below(random, driver->count);

@@ -14,16 +14,16 @@
  *      entries, so it is on disk only when they are.
  *
  * Why that suffices, as long as fewer than a majority forget at a time. Let it have been in term v when it forgot.
- * Votes: a vote in v matters only if its candidate can still count it. A candidate counts answers to its own incarnation
- * only, and in that incarnation it has had term v since before the vote was cast; so its answer in step 1, which comes
- * after the loss, gave m >= v. As the member votes in no term below t >= m, and in t only for t's leader, which is
- * elected already, no candidate gets a second vote in the same term. Entries: let an entry of term u have been
- * acknowledged by the lost disk. Its leader had stored term u, as had a majority, of which somebody remembers: u <= m.
- * If u < t, the leader of t was elected by a majority that meets those who acknowledged the entry in a member other than
- * this one, or in this one before the loss; either way the leader has the entry (thesis 3.6.3), and it is below the
- * index of step 2. If u = t, the leader is the entry's own, had it before it was acknowledged, hence before step 1.
- * So the member votes again only with the entry in its log, and the argument of 3.6.3 holds as if nothing had been
- * lost. Elections and rounds in the meantime are decided by members that remember.
+ * Votes: a vote in v matters only if its candidate can still count it. A candidate counts answers to its own
+ * incarnation only, and in that incarnation it has had term v since before the vote was cast; so its answer in step 1,
+ * which comes after the loss, gave m >= v. As the member votes in no term below t >= m, and in t only for t's leader,
+ * which is elected already, no candidate gets a second vote in the same term. Entries: let an entry of term u have
+ * been acknowledged by the lost disk. Its leader had stored term u, as had a majority, of which somebody remembers: u
+ * <= m. If u < t, the leader of t was elected by a majority that meets those who acknowledged the entry in a member
+ * other than this one, or in this one before the loss; either way the leader has the entry (thesis 3.6.3), and it is
+ * below the index of step 2. If u = t, the leader is the entry's own, had it before it was acknowledged, hence before
+ * step 1. So the member votes again only with the entry in its log, and the argument of 3.6.3 holds as if nothing had
+ * been lost. Elections and rounds in the meantime are decided by members that remember.
  *
  * Limits. All others must answer, so one more member that is down for good keeps this one from ever voting; it still
  * follows and serves. A group of one that forgot stays silent. */

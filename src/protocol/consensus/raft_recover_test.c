@@ -170,7 +170,7 @@ static void forgetting_is_stored_first(void **state)
     driver_wipe(&driver, 2);
     driver_start(&driver, 2, START_AMNESIAC);
     assert_int_equal(driver.members[2].records[0].type, RAFT_HARD_STATE);
-    assert_int_equal(driver.members[2].records[0].bytes[20], RAFT_RECOVERING);
+    assert_int_equal(driver.members[2].records[0].bytes[20], RAFT_RECOVERING | RAFT_AFTER_LOSS);
     end();
 }
 
@@ -184,12 +184,48 @@ static void damage_keeps_the_good_prefix(void **state)
     driver_run(&driver, 30);
     uint64_t at = driver.members[2].count;
     driver_crash(&driver, 2);
-    driver_start_gap(&driver, 2, START_RESTARTED, at); /* the last record */
+    driver_damage(&driver, 2, at, at); /* the last record */
+    driver_start(&driver, 2, START_RESTARTED);
     assert_true(recovering(2));
     assert_int_equal(raft_last_index(driver_raft(&driver, 2)), 4);
     driver_run(&driver, 150);
     assert_false(recovering(2));
     assert_int_equal(driver.members[2].applied, 5);
+    end();
+}
+
+/* The next replay meets the same damage, and the record that says that it is known: the member goes on. Records between
+ * the two, of the life before, are not believed; new damage is not excused by it. */
+static void known_damage_is_not_forgetting_again(void **state)
+{
+    (void)state;
+    begin(0);
+    for (uint32_t i = 0; i < 5; i++)
+        driver_update(&driver, 0, 1);
+    driver_pump(&driver);
+    driver_run(&driver, 30);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 2)), 9);
+    uint64_t at = driver.members[2].count - 3;
+    driver_crash(&driver, 2);
+    driver_damage(&driver, 2, at, at + 1); /* two whole records follow */
+    driver_start(&driver, 2, START_RESTARTED);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 2)), 5);
+    driver_run(&driver, 150);
+    assert_false(recovering(2));
+    assert_int_equal(driver.members[2].applied, 9);
+    driver_crash(&driver, 2);
+    driver_start(&driver, 2, START_RESTARTED);
+    assert_false(recovering(2));
+    assert_int_equal(raft_last_index(driver_raft(&driver, 2)), 9);
+    assert_int_equal(driver_raft(&driver, 2)->voted_for, 1);
+    driver_crash(&driver, 2);
+    driver_damage(&driver, 2, at - 1, at - 1);
+    driver_start(&driver, 2, START_RESTARTED);
+    assert_true(recovering(2));
+    assert_int_equal(raft_last_index(driver_raft(&driver, 2)), 4);
+    driver_run(&driver, 150);
+    assert_false(recovering(2));
+    assert_int_equal(driver.members[2].applied, 9);
     end();
 }
 
@@ -268,6 +304,7 @@ int main(void)
         cmocka_unit_test(recovery_survives_restarts),
         cmocka_unit_test(forgetting_is_stored_first),
         cmocka_unit_test(damage_keeps_the_good_prefix),
+        cmocka_unit_test(known_damage_is_not_forgetting_again),
         cmocka_unit_test(impossible_records_are_damage),
         cmocka_unit_test(forgetful_member_does_not_count),
     };

@@ -2,8 +2,8 @@
  *
  * The leader stores an update at once; a follower forwards it. Duplicates are not this file's matter: sessions filter
  * them when commands are delivered (6.3). But it must know of them in one respect: REPLY_REFUSED promises that a number
- * will never execute, so a number that may lie in some log already, because it was handed in or forwarded before, is
- * never refused; it gets REPLY_AGAIN. */
+ * will never execute. So a number that may lie in some log already, because it was handed in or forwarded before, is
+ * never refused, and what was refused is never taken: messages may be doubled and late. */
 #include "base/number.h"
 #include "contract/command.h"
 #include "protocol/consensus/raft_internal.h"
@@ -107,20 +107,24 @@ void raft_on_request(struct raft *self, const struct event *event, struct effect
     }
 }
 
-static void refuse(struct raft *self, const struct event *event, const struct bundle *bundle, bool again,
-                   struct effects *out)
+static void refuse(struct raft *self, const struct event *event, const struct bundle *bundle, struct effects *out)
 {
     const struct raft_refuse refusal = {
         .incarnation = bundle->incarnation,
         .first_number = bundle->first_number,
         .count = bundle->count,
-        .again = again,
-        .text = again ? (struct span){0} : disk_full_text(self, out),
+        .text = disk_full_text(self, out),
     };
     effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_REFUSE, &refusal, event->message.from.node)->to_incarnation =
         event->message.incarnation;
 }
 
+static uint64_t highest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Whatever is dropped here, its node hands in again after a while, or when it learns who else orders. */
 void raft_on_forward(struct raft *self, const struct event *event, struct effects *out)
 {
     const struct raft_forward *forward = event->message.body;
@@ -131,18 +135,22 @@ void raft_on_forward(struct raft *self, const struct event *event, struct effect
         return;
     }
     if (self->role != RAFT_LEADER)
-        return; /* its node hands it in again when it learns who orders */
-    bool repeated = peer->taken_incarnation == bundle.incarnation && bundle.first_number <= peer->taken_last;
-    if (self->disk_full || overloaded(self)) {
-        refuse(self, event, &bundle, repeated || !self->disk_full, out);
+        return;
+    if (peer->taken_incarnation != bundle.incarnation) {
+        peer->taken_incarnation = bundle.incarnation;
+        peer->taken_last = peer->refused_last = 0;
+    }
+    uint64_t last = bundle.first_number + bundle.count - 1;
+    if (bundle.first_number <= peer->refused_last)
+        return; /* doubled on the way: it must not happen any more */
+    if (self->disk_full && bundle.first_number > peer->taken_last) {
+        peer->refused_last = highest(peer->refused_last, last);
+        refuse(self, event, &bundle, out);
         return;
     }
-    if (peer->taken_incarnation != bundle.incarnation)
-        peer->taken_last = 0;
-    peer->taken_incarnation = bundle.incarnation;
-    uint64_t last = bundle.first_number + bundle.count - 1;
-    if (peer->taken_last < last)
-        peer->taken_last = last;
+    if (self->disk_full || overloaded(self))
+        return;
+    peer->taken_last = highest(peer->taken_last, last);
     raft_append_entry(self, event, forward->bundle, bundle.count, peer->node, out);
 }
 
@@ -152,9 +160,8 @@ void raft_on_refuse(struct raft *self, const struct event *event, struct effects
     (void)event;
     if (refusal->count == 0 || refusal->incarnation != self->taken_incarnation)
         return;
-    bool certain = !refusal->again && refusal->first_number > self->repeated_last;
-    effect_reply(out, certain ? REPLY_REFUSED : REPLY_AGAIN, false, refusal->first_number, refusal->count,
-                 certain ? refusal->text : (struct span){0});
+    if (refusal->first_number > self->repeated_last)
+        effect_reply(out, REPLY_REFUSED, false, refusal->first_number, refusal->count, refusal->text);
 }
 
 void raft_on_count(struct raft *self, const struct event *event, struct effects *out)

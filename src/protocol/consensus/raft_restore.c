@@ -7,11 +7,13 @@
  *   has them. Then, and after adopting another member's checkpoint, the log goes on after the checkpoint; a BASE record
  *   says so to the next replay.
  * - The part of an adopted checkpoint is another member's: its term and vote are not ours. The own hard state was
- *   stored in the log before the checkpoint was asked for (raft_snapshot.c), so the records have it.
+ *   stored in the log right before the checkpoint was asked for (raft_snapshot.c): the records begin with it.
  *
  * Damage in the middle of what this member wrote means that promises may be lost: it keeps the good prefix and is
- * treated as a member that forgot (raft_recover.c). The first record that it stores then says so; node/ starts it as
- * START_AMNESIAC until that record is on disk. */
+ * treated as a member that forgot (raft_recover.c). The first record that it stores then says so, and where the log
+ * ended (AFTER_LOSS). The next replay meets the same damage again; it ignores what follows it up to that record, and
+ * goes on from there when its own log ends in the same place. Without that record the member forgot once more; so
+ * node/ starts it as START_AMNESIAC, or reports the damage, until the record is on disk. */
 #include "protocol/consensus/raft_internal.h"
 
 static void restore_part(struct raft *self, const struct event_restore *restore)
@@ -29,6 +31,7 @@ static void restore_part(struct raft *self, const struct event_restore *restore)
     self->applied_term = part.last_term;
     self->applied_time_ns = part.last_time;
     self->checkpoint_index = part.last_index;
+    self->checkpoint_term = part.last_term;
     self->restore_foreign = part.node != self->self_node;
     if (self->restore_foreign) {
         self->term = part.last_term; /* at least: the adopted entries are of this term */
@@ -124,6 +127,17 @@ static bool restore_record(struct raft *self, const struct event_restore *restor
     return false;
 }
 
+/* Is this the record from which the member went on when it had met the same damage before? */
+static bool goes_on(struct raft *self, const struct event_restore *restore)
+{
+    const struct raft_hard_state *record = restore->body;
+    if (restore->slot != RAFT_SLOT || restore->type != RAFT_HARD_STATE || (record->flags & RAFT_AFTER_LOSS) == 0 ||
+        record->last_index != raft_log_last_index(&self->log) || record->last_term != raft_log_last_term(&self->log))
+        return false;
+    restore_hard_state(self, record, restore->position);
+    return true;
+}
+
 void raft_restore(struct raft *self, const struct event *event)
 {
     const struct event_restore *restore = &event->restore;
@@ -131,8 +145,10 @@ void raft_restore(struct raft *self, const struct event *event)
         restore_part(self, restore);
     else if (restore->kind == RESTORE_GAP)
         self->restore_damaged = true;
-    else if (!self->restore_damaged && !restore_record(self, restore))
-        self->restore_damaged = true;
+    else if (self->restore_damaged)
+        self->restore_damaged = !goes_on(self, restore);
+    else
+        self->restore_damaged = !restore_record(self, restore);
 }
 
 /* The log must hold the checkpoint's index as a boundary of the checkpoint's term; else it begins anew after it. */
@@ -167,10 +183,9 @@ void raft_start(struct raft *self, const struct event *event, struct effects *ou
     }
     bool forgot = (start->kind == START_AMNESIAC || self->restore_damaged) &&
                   !raft_ablated(self, RAFT_ABLATION_AMNESIAC_VOTES);
-    if (forgot && !self->recovering) {
+    if (forgot) {
         self->recovering = true;
-        self->hard_dirty = true;
-        (void)raft_hard_after(self, event, out);
+        raft_store_loss(self, event, out);
     }
     if (self->restore_part_seen)
         align_log(self, event, out);

@@ -5,9 +5,9 @@
  * before it for followers that lag a little. One that lags more is told to adopt the leader's checkpoint (5.3); node/
  * moves its bytes.
  *
- * Before a member adopts, it stores its hard state anew and waits for the disk. For the adopted checkpoint takes the
- * place of the own one, whose part may have held the only copy of term and vote, and another member's term and vote
- * are not ours.
+ * Right before ADOPT the member stores its hard state anew: that record is the first that node/ keeps with the adopted
+ * checkpoint, and node/ seals the checkpoint only when it is on disk. For the checkpoint takes the place of the own
+ * one, whose part may have held the only copy of term and vote, and another member's term and vote are not ours.
  *
  * Deviation: a checkpoint carries no configuration, as the membership is fixed. */
 #include "protocol/consensus/raft_internal.h"
@@ -69,7 +69,7 @@ static uint64_t keep_ordinal(const struct raft *self)
 
 void raft_checkpoint(struct raft *self, struct effects *out)
 {
-    if (self->checkpoint_pending || self->adopt_pending || self->adopt_wanted || !checkpoint_due(self))
+    if (self->checkpoint_pending || self->adopt_pending || !checkpoint_due(self))
         return;
     uint64_t keep = keep_ordinal(self);
     const struct raft_part part = {
@@ -93,6 +93,8 @@ void raft_checkpoint(struct raft *self, struct effects *out)
     size_t size = message_encode(&raft_part_type, &part, bytes, &none);
     effect_checkpoint(out, keep_from, effects_copy(out, bytes, size));
     self->checkpoint_pending = true;
+    self->pending_term = self->applied_term;
+    self->send_from = keep;
     self->applied_entries = self->applied_bytes = 0;
 }
 
@@ -101,9 +103,9 @@ void raft_install_send(struct raft *self, struct raft_peer *peer, struct effects
     const struct raft_install install = {
         .term = self->term,
         .index = self->checkpoint_index,
+        .index_term = self->checkpoint_term,
         .digest = self->checkpoint_digest,
         .round = self->round,
-        .last = raft_log_last_index(&self->log),
     };
     effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_INSTALL, &install, peer->node);
 }
@@ -120,26 +122,33 @@ void raft_on_install(struct raft *self, const struct event *event, struct effect
         self->ack_due = true;
         return;
     }
-    if (self->adopt_wanted || self->adopt_pending || self->checkpoint_pending)
+    uint64_t at;
+    if (raft_log_after(&self->log, install->index, &at) &&
+        raft_log_before_term(&self->log, at) == install->index_term) {
+        /* The log has it all, and thereby learns that it is committed. */
+        self->commit = install->index;
+        if (self->matched < self->commit)
+            self->matched = self->commit;
+        self->ack_due = true;
+        return;
+    }
+    if (self->adopt_pending || self->checkpoint_pending)
         return; /* one at a time; the leader repeats itself */
-    self->adopt_wanted = true;
-    self->adopt_holder = event->message.from.node;
-    self->adopt_index = install->index;
-    self->adopt_digest = install->digest;
     self->hard_dirty = true;
     (void)raft_hard_after(self, event, out);
-    self->adopt_position = self->hard_position;
+    self->adopt_pending = true;
+    self->adopt_holder = event->message.from.node;
+    effect_adopt(out, &self->adopt_holder, 1, install->index, install->digest);
 }
 
-void raft_adopt_stored(struct raft *self, struct effects *out)
+/* Records before this position are gone: their entries have been applied. */
+static void drop_before(struct raft *self, uint64_t position)
 {
-    if (!self->adopt_wanted || self->stored_position < self->adopt_position)
-        return;
-    self->adopt_wanted = false;
-    if (self->adopt_index <= self->commit)
-        return; /* the entries have come after all */
-    self->adopt_pending = true;
-    effect_adopt(out, &self->adopt_holder, 1, self->adopt_index, self->adopt_digest);
+    uint64_t keep = self->log.head;
+    while (keep < self->apply && raft_log_at(&self->log, keep)->position < position)
+        keep++;
+    raft_log_evict(&self->log, keep);
+    self->send_from = 0;
 }
 
 static void on_durable(struct raft *self, const struct event_state *state)
@@ -147,10 +156,8 @@ static void on_durable(struct raft *self, const struct event_state *state)
     self->checkpoint_pending = false;
     self->checkpoint_index = state->index;
     self->checkpoint_digest = state->digest;
-    uint64_t keep = self->log.head;
-    while (keep < self->apply && raft_log_at(&self->log, keep)->position < state->position)
-        keep++;
-    raft_log_evict(&self->log, keep);
+    self->checkpoint_term = self->pending_term;
+    drop_before(self, state->position);
 }
 
 /* The service's state is that of the checkpoint now. Entries after it stay when the log joins it (thesis figure 5.3,
@@ -184,8 +191,10 @@ static void on_adopted(struct raft *self, const struct event *event, struct effe
     self->applied_time_ns = part.last_time;
     self->applied_entries = self->applied_bytes = 0;
     self->checkpoint_index = part.last_index;
+    self->checkpoint_term = part.last_term;
     self->checkpoint_digest = state->digest;
     self->ack_due = true;
+    drop_before(self, state->position);
 }
 
 void raft_on_state(struct raft *self, const struct event *event, struct effects *out)
@@ -200,6 +209,7 @@ void raft_on_state(struct raft *self, const struct event *event, struct effects 
     case STATE_FAILED:
         /* A checkpoint is tried again after more log; an adoption with the next INSTALL. */
         self->checkpoint_pending = self->adopt_pending = false;
+        self->send_from = 0;
         return;
     }
 }

@@ -124,18 +124,40 @@ static void laggard_adopts_the_leaders_checkpoint(void **state)
     end();
 }
 
-/* The own hard state is on disk anew before the adopted checkpoint can replace the part that held it. */
+/* The own hard state is the record right before ADOPT: the first that stays when the own part goes. */
 static void hard_state_is_stored_before_adopting(void **state)
 {
     (void)state;
     lag();
     driver.members[2].auto_store = false;
     driver_run(&driver, 100);
-    assert_true(driver_raft(&driver, 2)->adopt_wanted);
-    assert_false(driver.members[2].adopting);
-    assert_int_equal(driver.members[2].records[driver.members[2].count - 1].type, RAFT_HARD_STATE);
-    driver_stored(&driver, 2, driver.members[2].count);
     assert_true(driver.members[2].adopting);
+    assert_int_equal(driver.members[2].records[driver.members[2].adopt_keep - 1].type, RAFT_HARD_STATE);
+    driver_state(&driver, 2);
+    assert_true(driver.members[2].adopting); /* node/ waits for the disk */
+    driver_stored(&driver, 2, driver.members[2].count);
+    driver_state(&driver, 2);
+    assert_false(driver.members[2].adopting);
+    assert_int_equal(driver.members[2].applied, driver.members[0].disk.index);
+    end();
+}
+
+/* A log that has the checkpoint's index with its term has all of it: nothing needs to be fetched. */
+static void install_of_what_is_there_only_commits(void **state)
+{
+    (void)state;
+    begin();
+    driver_update(&driver, 0, 4);
+    driver_hop(&driver); /* the follower has it, and does not know that it is committed */
+    struct raft_install install = {.term = 1, .index = 5, .index_term = 1, .round = 99};
+    driver_inject(&driver, 0, 2, 1, RAFT_INSTALL, &install);
+    assert_false(driver_raft(&driver, 2)->adopt_pending);
+    assert_int_equal(driver.members[2].applied, 5);
+    driver_update(&driver, 0, 4);
+    driver_hop(&driver);
+    install.index = 7; /* inside the entry */
+    driver_inject(&driver, 0, 2, 1, RAFT_INSTALL, &install);
+    assert_true(driver_raft(&driver, 2)->adopt_pending);
     end();
 }
 
@@ -212,6 +234,7 @@ int main(void)
         cmocka_unit_test(checkpoint_ahead_of_the_own_log),
         cmocka_unit_test(laggard_adopts_the_leaders_checkpoint),
         cmocka_unit_test(hard_state_is_stored_before_adopting),
+        cmocka_unit_test(install_of_what_is_there_only_commits),
         cmocka_unit_test(failed_adoption_is_tried_again),
         cmocka_unit_test(installation_is_repeated_only_with_heartbeats),
         cmocka_unit_test(entries_after_an_adopted_checkpoint_stay),
