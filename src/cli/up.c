@@ -1,0 +1,366 @@
+/* lockstep up: a whole cluster on this machine, for trying out and for tests.
+ *
+ * The data root gets a marker, the file "cluster": "nodes 3 new" when it is made, "nodes 3" once the cluster was ready
+ * for the first time. Nodes are told that they are new only before that: later a node whose directory is empty must be
+ * filled from the others, because it may have voted and forgotten it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/node_view.h"
+#include "cli/resp_client.h"
+#include "cli/up_nodes.h"
+#include "host/real/clock.h"
+
+enum {
+    POLL_MS = 500,
+    READY_POLL_MS = 50,
+    ASK_TIMEOUT_MS = 400,
+    PATH_SIZE = 4096,
+    LINE_SIZE = 256,
+};
+
+struct up {
+    struct up_cluster cluster;
+    bool fresh;
+    bool terminal;
+    bool ready;
+    char line[LINE_SIZE];   /* the status shown last */
+    uint64_t last_commit;
+    int64_t last_commit_ns;
+};
+
+static void print_help(void)
+{
+    puts("usage: lockstep up [OPTION]...\n"
+         "\n"
+         "Runs a cluster on this machine: one `lockstep server` a node, on 127.0.0.1. Ctrl-C stops all of them; their\n"
+         "data stays. Options of the nodes may come from the environment, for example LOCKSTEP_HEARTBEAT=20ms.\n"
+         "\n"
+         "  --nodes N      how many, 1 to 9 (3)\n"
+         "  --port PORT    of the first node; the next ones follow, and each has PORT + 10000 for the others (7001)\n"
+         "  --data DIR     root of the nodes' data directories and logs (data)\n"
+         "  --fresh        begin with empty data: removes the nodes' directories below DIR first\n"
+         "  --no-restart   a node that ends stays down");
+}
+
+/* ---- the data root ---- */
+
+static void remove_node_directory(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return;
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(path);
+}
+
+/* Removes what an earlier `up` made there, and nothing else. */
+static void remove_data(const char *root)
+{
+    char path[PATH_SIZE];
+    for (int id = 1; id <= UP_NODES_MAX; id++) {
+        snprintf(path, sizeof path, "%s/node-%d", root, id);
+        remove_node_directory(path);
+        snprintf(path, sizeof path, "%s/node-%d.log", root, id);
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "%s/cluster", root);
+    unlink(path);
+}
+
+/* The number of nodes that the root was made for; 0: it is new; -1: it cannot be read. `*unused`: it was never ready. */
+static int marker_read(const char *root, bool *unused)
+{
+    *unused = true;
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/cluster", root);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return errno == ENOENT ? 0 : -1;
+    int nodes = -1;
+    char word[8] = "";
+    if (fscanf(file, "nodes %d %7s", &nodes, word) < 1)
+        nodes = -1;
+    *unused = strcmp(word, "new") == 0;
+    fclose(file);
+    return nodes;
+}
+
+static bool marker_write(const char *root, int nodes, bool unused)
+{
+    char path[PATH_SIZE], next[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/cluster", root);
+    snprintf(next, sizeof next, "%s/cluster.next", root);
+    FILE *file = fopen(next, "w");
+    if (file == NULL)
+        return false;
+    bool written = fprintf(file, "nodes %d%s\n", nodes, unused ? " new" : "") > 0 && fflush(file) == 0 &&
+                   fsync(fileno(file)) == 0;
+    return fclose(file) == 0 && written && rename(next, path) == 0;
+}
+
+static bool prepare_data(struct up *up)
+{
+    struct up_cluster *cluster = &up->cluster;
+    if (mkdir(cluster->data, 0750) != 0 && errno != EEXIST) {
+        fprintf(stderr, "lockstep up: cannot make the data directory %s: %s; choose another --data\n", cluster->data,
+                strerror(errno));
+        return false;
+    }
+    if (up->fresh)
+        remove_data(cluster->data);
+    bool unused;
+    int nodes = marker_read(cluster->data, &unused);
+    if (nodes != 0 && nodes != cluster->count) {
+        fprintf(stderr,
+                "lockstep up: %s holds a cluster of %d nodes, not %d; give --nodes %d, another --data, or --fresh to "
+                "begin with empty data\n",
+                cluster->data, nodes, cluster->count, nodes);
+        return false;
+    }
+    cluster->init = unused;
+    if (nodes == 0 && !marker_write(cluster->data, cluster->count, true)) {
+        fprintf(stderr, "lockstep up: cannot write in %s: %s\n", cluster->data, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* ---- looking at the cluster ---- */
+
+/* Does a linearizable read work? */
+static bool is_ready(const struct up_cluster *cluster)
+{
+    char address[32], why[256];
+    snprintf(address, sizeof address, "127.0.0.1:%d", cluster->port);
+    struct resp_client *client;
+    if (resp_client_open(&client, address, ASK_TIMEOUT_MS, why, sizeof why) != OK)
+        return false;
+    const char *const command[] = {"EXISTS", "lockstep:ready"};
+    struct resp_value answer;
+    bool ready = resp_client_command(client, 2, command, &answer) == OK && !resp_value_is_error(&answer);
+    resp_value_free(&answer);
+    resp_client_close(client);
+    return ready;
+}
+
+struct summary {
+    uint32_t leader;
+    uint64_t term, commit;
+    char down[64];
+};
+
+static void look(const struct up_cluster *cluster, struct summary *out)
+{
+    *out = (struct summary){.leader = 0};
+    size_t length = 0;
+    for (int i = 0; i < cluster->count; i++) {
+        char address[32];
+        struct node_view view;
+        snprintf(address, sizeof address, "127.0.0.1:%d", cluster->nodes[i].port);
+        bool up = cluster->nodes[i].pid != 0 && node_view_ask(&view, address, ASK_TIMEOUT_MS);
+        if (!up) {
+            length += (size_t)snprintf(out->down + length, sizeof out->down - length, "%s%d", length > 0 ? ", " : "",
+                                       i + 1);
+            continue;
+        }
+        const struct group_view *group = &view.groups[0];
+        if (view.group_count > 0 && group->term >= out->term && group->leader != 0) {
+            out->term = group->term;
+            out->leader = group->leader;
+        }
+        if (view.group_count > 0 && group->commit > out->commit)
+            out->commit = group->commit;
+    }
+}
+
+/* Commands a second since the last look. */
+static uint64_t rate(struct up *up, uint64_t commit)
+{
+    int64_t now_ns = clock_monotone_ns();
+    int64_t passed_ns = now_ns - up->last_commit_ns;
+    uint64_t result = 0;
+    if (up->last_commit_ns != 0 && commit > up->last_commit && passed_ns > 0)
+        result = (uint64_t)((double)(commit - up->last_commit) * 1e9 / (double)passed_ns);
+    up->last_commit = commit;
+    up->last_commit_ns = now_ns;
+    return result;
+}
+
+static void show(struct up *up)
+{
+    struct summary summary;
+    look(&up->cluster, &summary);
+    char leader[64] = "no leader", down[96] = "all nodes up", line[LINE_SIZE];
+    if (summary.leader != 0)
+        snprintf(leader, sizeof leader, "leader node %" PRIu32 ", term %" PRIu64, summary.leader, summary.term);
+    if (summary.down[0] != '\0')
+        snprintf(down, sizeof down, "down: %s", summary.down);
+    if (up->terminal) {
+        snprintf(line, sizeof line, "%s, %" PRIu64 " writes/s, %s", leader, rate(up, summary.commit), down);
+        printf("\r\033[K%s", line);
+    } else {
+        snprintf(line, sizeof line, "%s, %s", leader, down);
+        if (strcmp(line, up->line) != 0)
+            printf("%s\n", line);
+    }
+    memcpy(up->line, line, sizeof up->line);
+    fflush(stdout);
+}
+
+/* ---- running ---- */
+
+static bool start_all(struct up *up)
+{
+    struct up_cluster *cluster = &up->cluster;
+    for (int i = 0; i < cluster->count; i++) {
+        struct up_node *node = &cluster->nodes[i];
+        *node = (struct up_node){.id = (uint32_t)i + 1, .port = cluster->port + i};
+        char why[PATH_SIZE + 128];
+        if (!up_node_start(cluster, node, why, sizeof why)) {
+            fprintf(stderr, "lockstep up: %s\n", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Before it was ever ready, a node that ends at once will hardly do better the next time. */
+static bool failed_at_start(struct up *up)
+{
+    if (up->ready)
+        return false;
+    for (int i = 0; i < up->cluster.count; i++) {
+        const struct up_node *node = &up->cluster.nodes[i];
+        if (node->pid == 0 && (node->starts > 1 || !up->cluster.restart)) {
+            fprintf(stderr, "lockstep up: node %u does not come up\n", node->id);
+            up_node_show_log(&up->cluster, node);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who wonders why a cluster stopped finds it in the output. */
+static void say_stopping(const struct up *up, const siginfo_t *info)
+{
+    const char *begin = up->terminal ? "\n" : "";
+    if (info->si_code == SI_USER)
+        fprintf(stderr, "%sstopping: process %d sent %s\n", begin, (int)info->si_pid, strsignal(info->si_signo));
+    else
+        fprintf(stderr, "%sstopping: %s\n", begin, strsignal(info->si_signo));
+}
+
+static int watch(struct up *up, const sigset_t *signals)
+{
+    for (;;) {
+        struct timespec wait = {.tv_nsec = (up->ready ? POLL_MS : READY_POLL_MS) * NS_PER_MS};
+        siginfo_t info;
+        int number = sigtimedwait(signals, &info, &wait);
+        if (number == SIGINT || number == SIGTERM || number == SIGHUP) {
+            say_stopping(up, &info);
+            return CLI_OK;
+        }
+        up_nodes_reap(&up->cluster, false);
+        if (failed_at_start(up))
+            return CLI_FAILED;
+        up_nodes_restart(&up->cluster);
+        if (!up->ready && is_ready(&up->cluster)) {
+            up->ready = true;
+            /* A directory that vanishes from now on was not a new one. */
+            if (up->cluster.init && !marker_write(up->cluster.data, up->cluster.count, false))
+                fprintf(stderr, "lockstep up: cannot write in %s: %s\n", up->cluster.data, strerror(errno));
+            up->cluster.init = false;
+            printf("ready: redis-cli -p %d\n", up->cluster.port);
+            fflush(stdout);
+        }
+        if (up->ready && number != SIGCHLD)
+            show(up);
+    }
+}
+
+static int run(struct up *up)
+{
+    char program[PATH_SIZE];
+    ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (size <= 0) {
+        fputs("lockstep up: cannot find its own program file in /proc\n", stderr);
+        return CLI_FAILED;
+    }
+    program[size] = '\0';
+    up->cluster.program = program;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    /* They are waited for, so none is lost between two looks. */
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int result = prepare_data(up) && start_all(up) ? watch(up, &signals) : CLI_FAILED;
+    up_nodes_stop(&up->cluster);
+    return result;
+}
+
+/* ---- arguments ---- */
+
+static bool number_argument(const char *text, long min, long max, int *out)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || number < min || number > max)
+        return false;
+    *out = (int)number;
+    return true;
+}
+
+int cli_up(int argc, char **argv)
+{
+    struct up up = {.cluster = {.count = 3, .port = 7001, .data = "data", .restart = true},
+                    .terminal = isatty(STDOUT_FILENO) == 1};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        bool good = true;
+        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+            print_help();
+            return CLI_OK;
+        }
+        if (strcmp(name, "--fresh") == 0) {
+            up.fresh = true;
+            continue;
+        }
+        if (strcmp(name, "--no-restart") == 0) {
+            up.cluster.restart = false;
+            continue;
+        }
+        if (strcmp(name, "--nodes") == 0)
+            good = number_argument(value, 1, UP_NODES_MAX, &up.cluster.count);
+        else if (strcmp(name, "--port") == 0)
+            good = number_argument(value, 1, 55526, &up.cluster.port);
+        else if (strcmp(name, "--data") == 0)
+            good = value[0] != '\0', up.cluster.data = value;
+        else
+            good = false;
+        if (!good) {
+            fprintf(stderr, "lockstep up: cannot make sense of '%s %s'; see `lockstep help up`\n", name, value);
+            return CLI_USAGE;
+        }
+        i++;
+    }
+    return run(&up);
+}

@@ -1,0 +1,215 @@
+/* The child processes of `lockstep up` (up_nodes.h).
+ *
+ * A child dies with its parent (PR_SET_PDEATHSIG), so a killed `up` leaves nothing behind. */
+#include "cli/up_nodes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/real/clock.h"
+
+enum {
+    PATH_SIZE_MAX = 4096,
+    PEERS_SIZE_MAX = 512,
+    PEER_PORT_OFFSET = 10000,
+    STOP_S = 5,
+    LOG_TAIL_SIZE = 2000,
+    EARLY_S = 2, /* a node that ends sooner than that after its start did not come up */
+};
+
+static const int64_t BACKOFF_MIN_NS = 200 * NS_PER_MS, BACKOFF_MAX_NS = 5 * NS_PER_S;
+
+static void log_path(const struct up_cluster *cluster, const struct up_node *node, char *out, size_t size)
+{
+    snprintf(out, size, "%s/node-%u.log", cluster->data, node->id);
+}
+
+static void peers_print(const struct up_cluster *cluster, char *out, size_t size)
+{
+    size_t length = 0;
+    for (int i = 0; i < cluster->count; i++)
+        length += (size_t)snprintf(out + length, size - length, "%s%d=127.0.0.1:%d", i > 0 ? "," : "", i + 1,
+                                   cluster->port + i + PEER_PORT_OFFSET);
+}
+
+/* In the child: becomes the server, or ends with 127. */
+static _Noreturn void become_server(const struct up_cluster *cluster, const struct up_node *node, int log,
+                                    pid_t parent)
+{
+    char id[16], listen[32], peer_listen[32], data[PATH_SIZE_MAX], peers[PEERS_SIZE_MAX];
+    snprintf(id, sizeof id, "%u", node->id);
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", node->port);
+    snprintf(peer_listen, sizeof peer_listen, "127.0.0.1:%d", node->port + PEER_PORT_OFFSET);
+    snprintf(data, sizeof data, "%s/node-%u", cluster->data, node->id);
+    peers_print(cluster, peers, sizeof peers);
+    const char *arguments[16] = {"lockstep", "server", "--id", id, "--listen", listen, "--data", data};
+    int count = 8;
+    if (cluster->count > 1) {
+        const char *more[] = {"--peer-listen", peer_listen, "--peers", peers};
+        memcpy(&arguments[count], more, sizeof more);
+        count += 4;
+    }
+    if (cluster->init)
+        arguments[count++] = "--init";
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A group of its own: Ctrl-C goes to the parent alone, which then stops the nodes in order. */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    if (getppid() == parent) /* else it died before the line above */
+        execv(cluster->program, (char *const *)arguments);
+    _exit(127);
+}
+
+bool up_node_start(struct up_cluster *cluster, struct up_node *node, char *why, size_t why_size)
+{
+    char path[PATH_SIZE_MAX];
+    log_path(cluster, node, path, sizeof path);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (log < 0) {
+        snprintf(why, why_size, "cannot write %s: %s", path, strerror(errno));
+        return false;
+    }
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        become_server(cluster, node, log, parent);
+    close(log);
+    if (pid < 0) {
+        snprintf(why, why_size, "cannot start a process for node %u: %s", node->id, strerror(errno));
+        return false;
+    }
+    node->pid = pid;
+    node->started_ns = clock_monotone_ns();
+    node->starts++;
+    return true;
+}
+
+void up_node_show_log(const struct up_cluster *cluster, const struct up_node *node)
+{
+    char path[PATH_SIZE_MAX], text[LOG_TAIL_SIZE + 1];
+    log_path(cluster, node, path, sizeof path);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return;
+    long at = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
+    (void)fseek(file, at > LOG_TAIL_SIZE ? at - LOG_TAIL_SIZE : 0, SEEK_SET);
+    size_t size = fread(text, 1, LOG_TAIL_SIZE, file);
+    fclose(file);
+    text[size] = '\0';
+    const char *begin = text;
+    if (at > LOG_TAIL_SIZE && strchr(text, '\n') != NULL)
+        begin = strchr(text, '\n') + 1;
+    fprintf(stderr, "the end of %s:\n%s", path, begin);
+}
+
+static void describe_end(int status, char *out, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
+}
+
+static struct up_node *node_of(struct up_cluster *cluster, pid_t pid)
+{
+    for (int i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].pid == pid)
+            return &cluster->nodes[i];
+    return NULL;
+}
+
+/* True if it will be started again. */
+static bool ended(struct up_cluster *cluster, struct up_node *node, int status)
+{
+    char how[128];
+    int64_t now_ns = clock_monotone_ns();
+    bool early = now_ns - node->started_ns < EARLY_S * NS_PER_S;
+    describe_end(status, how, sizeof how);
+    if (!early || node->backoff_ns == 0)
+        node->backoff_ns = BACKOFF_MIN_NS;
+    /* Where the status line stands on a terminal, the report begins on a line of its own. */
+    fprintf(stderr, "%snode %u (process %d) %s", isatty(STDOUT_FILENO) == 1 ? "\n" : "", node->id, (int)node->pid, how);
+    node->pid = 0;
+    if (!cluster->restart) {
+        fputs("; it is not started again\n", stderr);
+        return false;
+    }
+    fprintf(stderr, "; it is started again in %lld ms\n", (long long)(node->backoff_ns / NS_PER_MS));
+    if (early && WIFEXITED(status) && node->starts == 1)
+        up_node_show_log(cluster, node);
+    node->restart_at_ns = now_ns + node->backoff_ns;
+    node->backoff_ns = node->backoff_ns * 2 < BACKOFF_MAX_NS ? node->backoff_ns * 2 : BACKOFF_MAX_NS;
+    return true;
+}
+
+bool up_nodes_reap(struct up_cluster *cluster, bool stopping)
+{
+    bool all_well = true;
+    int status;
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+        struct up_node *node = node_of(cluster, pid);
+        if (node == NULL)
+            continue;
+        if (stopping)
+            node->pid = 0;
+        else if (!ended(cluster, node, status))
+            all_well = false;
+    }
+    return all_well;
+}
+
+void up_nodes_restart(struct up_cluster *cluster)
+{
+    int64_t now_ns = clock_monotone_ns();
+    for (int i = 0; i < cluster->count; i++) {
+        struct up_node *node = &cluster->nodes[i];
+        char why[PATH_SIZE_MAX + 128];
+        if (node->pid != 0 || !cluster->restart || node->restart_at_ns > now_ns)
+            continue;
+        if (!up_node_start(cluster, node, why, sizeof why)) {
+            fprintf(stderr, "lockstep up: %s\n", why);
+            node->restart_at_ns = now_ns + BACKOFF_MAX_NS;
+        }
+    }
+}
+
+static void signal_all(const struct up_cluster *cluster, int number)
+{
+    for (int i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].pid != 0)
+            kill(cluster->nodes[i].pid, number);
+}
+
+static bool any_runs(const struct up_cluster *cluster)
+{
+    for (int i = 0; i < cluster->count; i++)
+        if (cluster->nodes[i].pid != 0)
+            return true;
+    return false;
+}
+
+void up_nodes_stop(struct up_cluster *cluster)
+{
+    int64_t kill_at_ns = clock_monotone_ns() + STOP_S * NS_PER_S;
+    signal_all(cluster, SIGTERM);
+    up_nodes_reap(cluster, true);
+    while (any_runs(cluster)) {
+        if (clock_monotone_ns() > kill_at_ns)
+            signal_all(cluster, SIGKILL);
+        struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
+        nanosleep(&pause, NULL);
+        up_nodes_reap(cluster, true);
+    }
+}

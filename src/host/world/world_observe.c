@@ -1,0 +1,256 @@
+/* What the world sees of its nodes: every event and effect goes into the run's hash and into the trace, and after every
+ * step the invariants are checked.
+ *
+ * The hash covers the contents that count: kinds, numbers, decoded fields, and the bytes of bulks by their CRC. Two runs
+ * of one seed must have the same, whatever compiler made them; so nothing that depends on addresses goes in. */
+#include "base/crc32c.h"
+#include "base/hash.h"
+#include "base/panic.h"
+#include "host/world/world_state.h"
+
+/* ---- hashing ---- */
+
+/* One multiplication a word; hash_mix closes each event. */
+static inline uint64_t fold(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t fold_span(uint64_t hash, struct span bytes)
+{
+    hash = fold(hash, bytes.size);
+    return bytes.size == 0 ? hash : fold(hash, crc32c(0, bytes.data, bytes.size));
+}
+
+static uint64_t fold_body(uint64_t hash, const struct message_type *type, const uint8_t *body)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const uint8_t *at = body + type->fields[i].offset;
+        uint64_t word = 0;
+        uint32_t half = 0;
+        struct span bulk;
+        switch (type->fields[i].kind) {
+        case FIELD_U8:
+            hash = fold(hash, *at);
+            break;
+        case FIELD_U32:
+            memcpy(&half, at, sizeof half);
+            hash = fold(hash, half);
+            break;
+        case FIELD_U64:
+        case FIELD_I64:
+            memcpy(&word, at, sizeof word);
+            hash = fold(hash, word);
+            break;
+        case FIELD_BYTES:
+        case FIELD_RECORDS:
+            memcpy(&bulk, at, sizeof bulk);
+            hash = fold_span(hash, bulk);
+            break;
+        }
+    }
+    return hash;
+}
+
+static uint64_t fold_event(uint64_t hash, const struct process *process, const struct event *event)
+{
+    const struct protocol *protocol = process->spec.protocol;
+    switch (event->kind) {
+    case EVENT_RESTORE:
+    case EVENT_TURN:
+        break;
+    case EVENT_START:
+        hash = fold(fold(hash, (uint64_t)event->start.kind), event->start.position);
+        break;
+    case EVENT_STORED:
+        hash = fold(hash, event->stored.position);
+        break;
+    case EVENT_RESULT:
+        hash = fold_span(fold(hash, event->result.tag), event->result.bytes);
+        break;
+    case EVENT_STATE:
+        hash = fold(fold(fold(hash, (uint64_t)event->state.kind), event->state.index), event->state.digest);
+        break;
+    case EVENT_PEER:
+        hash = fold(fold(hash, event->peer.node), (uint64_t)event->peer.state);
+        break;
+    case EVENT_MESSAGE:
+        hash = fold(fold(hash, event->message.from.node), event->message.incarnation);
+        hash = fold(hash, (uint64_t)event->message.type << 8 | event->message.slot);
+        hash = fold_body(hash, &protocol->messages.types[event->message.type], event->message.body);
+        break;
+    case EVENT_REQUEST:
+        hash = fold(fold(hash, event->request.first_number), event->request.count);
+        hash = fold_span(hash, event->request.bytes);
+        break;
+    case EVENT_TIMEOUT:
+        hash = fold(fold(hash, event->timeout.name), event->timeout.key);
+        break;
+    }
+    return hash;
+}
+
+static uint64_t fold_effect(uint64_t hash, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_STORE:
+        hash = fold(fold(hash, effect->store.position), effect->store.type);
+        return fold_span(fold_span(hash, effect->store.head), effect->store.tail);
+    case EFFECT_SEND:
+        for (uint32_t i = 0; i < effect->send.to_count; i++)
+            hash = fold(hash, effect->send.to[i]);
+        hash = fold(fold(hash, effect->send.type), effect->send.after);
+        hash = fold(fold(hash, effect->send.records_first), effect->send.records_last);
+        return fold_span(fold_span(hash, effect->send.head), effect->send.tail);
+    case EFFECT_ARM:
+        return fold(fold(hash, effect->arm.name), (uint64_t)effect->arm.at_ns);
+    case EFFECT_CHECKPOINT:
+        return fold_span(fold(hash, effect->checkpoint.keep_from), effect->checkpoint.part);
+    case EFFECT_ADOPT:
+        return fold(fold(hash, effect->adopt.index), effect->adopt.digest);
+    case EFFECT_DELIVER:
+        hash = fold(fold(hash, effect->deliver.index), effect->deliver.record);
+        return fold(hash, effect->deliver.count);
+    case EFFECT_REPLY:
+        hash = fold(fold(hash, (uint64_t)effect->reply.kind), effect->reply.first_number);
+        return fold_span(hash, effect->reply.bytes);
+    case EFFECT_SUSPECT:
+        return fold(fold(hash, effect->suspect.node), effect->suspect.level);
+    case EFFECT_VIEW:
+        return fold(fold(hash, effect->view.number), effect->view.orderer);
+    case EFFECT_NOTE:
+        return fold_span(fold(hash, effect->note.value), span_string(effect->note.text));
+    case EFFECT_AGAIN:
+        return hash;
+    }
+    return hash;
+}
+
+/* ---- the observer ---- */
+
+static void on_event(void *context, uint32_t group, const struct event *event)
+{
+    struct process *process = context;
+    struct world *world = process->world;
+    (void)group;
+    world->event = event;
+    uint64_t head = (uint64_t)event->kind << 32 | process->place;
+    world->hash = hash_mix(world->hash, fold_event(fold((uint64_t)event->now_ns, head), process, event));
+    if (world->options.trace != NULL)
+        trace_event(world, process, event);
+}
+
+static void on_effect(void *context, uint32_t group, const struct effect *effect)
+{
+    struct process *process = context;
+    struct world *world = process->world;
+    (void)group;
+    world->hash = fold_effect(fold(world->hash, (uint64_t)effect->kind), effect);
+    if (effect->kind == EFFECT_STORE && world->faults.hunted != 0)
+        faults_stored(process);
+    if (effect->kind == EFFECT_VIEW && effect->view.orderer == process->id &&
+        effect->view.number > process->orderer_seen) {
+        process->orderer_seen = effect->view.number;
+        faults_orders(process);
+    }
+    if (world->options.trace != NULL)
+        trace_effect(world, process, effect);
+}
+
+static void on_stepped(void *context, uint32_t group)
+{
+    struct process *process = context;
+    struct world *world = process->world;
+    (void)group;
+    world->steps++;
+    const char *broken = process->spec.protocol->check(node_member(process->node, WORLD_GROUP));
+    if (broken == NULL && world->options.watch.stepped != NULL)
+        broken = world->options.watch.stepped(world->options.watch.context, process->place, world->event);
+    if (broken != NULL)
+        world_fail_tagged(world, process, broken);
+}
+
+static void check_digest(struct process *process, uint64_t index)
+{
+    struct world *world = process->world;
+    struct digest_entry *entry = &world->digests[index / DIGEST_EVERY % DIGESTS_KEPT];
+    uint64_t digest = node_digest(process->node, WORLD_GROUP);
+    if (entry->index != index) {
+        *entry = (struct digest_entry){.index = index, .digest = digest, .place = process->place};
+        return;
+    }
+    if (entry->digest != digest)
+        world_fail(world, "DIGEST", "nodes %u and %u have executed the same %llu commands and differ", process->id,
+                   entry->place + 1, (unsigned long long)index);
+}
+
+static void on_applied(void *context, uint32_t group, const struct delivery *delivery)
+{
+    struct process *process = context;
+    struct world *world = process->world;
+    (void)group;
+    if (!delivery->read && delivery->index % DIGEST_EVERY == 0 && !world->raw)
+        check_digest(process, delivery->index);
+    if (world->options.watch.applied == NULL)
+        return;
+    const char *broken = world->options.watch.applied(world->options.watch.context, process->place, delivery);
+    if (broken != NULL)
+        world_fail_tagged(world, process, broken);
+}
+
+void observe_install(struct process *process)
+{
+    struct world *world = process->world;
+    struct node_observer observer = {
+        .context = process,
+        .event = on_event,
+        .effect = on_effect,
+        .stepped = on_stepped,
+        .applied = on_applied,
+    };
+    node_set_observer(process->node, &observer);
+    if (world->options.watch.started != NULL)
+        world->options.watch.started(world->options.watch.context, process->place, &process->spec,
+                                     node_member(process->node, WORLD_GROUP),
+                                     node_service(process->node, WORLD_GROUP));
+}
+
+/* ---- the end of a run ---- */
+
+/* Everybody is up, counts, and has come to the same state. */
+static void check_members_equal(struct world *world)
+{
+    struct node_group_status first = {0};
+    uint64_t digest = 0;
+    for (uint32_t i = 0; i < world->node_count && !world->stopped; i++) {
+        struct process *process = &world->processes[i];
+        struct node_group_status status;
+        if (!process->up || !node_group_status(process->node, WORLD_GROUP, &status)) {
+            world_fail(world, "PROGRESS", "node %u did not come back after everything healed", process->id);
+            return;
+        }
+        if (!status.member.voter)
+            world_fail(world, "PROGRESS", "node %u was not filled from the others", process->id);
+        if (i == 0) {
+            first = status;
+            digest = node_digest(process->node, WORLD_GROUP);
+        } else if (status.state_index != first.state_index) {
+            world_fail(world, "PROGRESS", "node %u has executed %llu commands and node 1 %llu, long after it all healed",
+                       process->id, (unsigned long long)status.state_index, (unsigned long long)first.state_index);
+        } else if (node_digest(process->node, WORLD_GROUP) != digest) {
+            world_fail(world, "DIGEST", "nodes 1 and %u have executed the same %llu commands and differ", process->id,
+                       (unsigned long long)first.state_index);
+        }
+    }
+}
+
+void observe_end(struct world *world)
+{
+    if (world->options.protocol->order != ORDER_TOTAL || world->raw)
+        return;
+    for (uint32_t i = 0; i < world->client_count && !world->stopped; i++)
+        if (!world->clients[i].wrote_after_heal)
+            world_fail(world, "PROGRESS", "no write of client %u succeeded after everything healed", i);
+    check_members_equal(world);
+}

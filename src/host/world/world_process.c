@@ -1,0 +1,413 @@
+/* A process of the world: boots a node on its region and its disk, runs its turns, and dies.
+ *
+ * One run of a process is what the real host's loop does between two sleeps: inputs go in, then turns, with the output
+ * of each sent at once, until the node wants no more. A run takes a little virtual time, during which inputs gather:
+ * so batches come about as they do on a real machine.
+ *
+ * A doomed process dies inside its next run: after a turn whose output was cut at any message for each peer, and with
+ * its log write not begun, or in flight and so lost, kept or torn. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/panic.h"
+#include "base/time.h"
+#include "host/world/world_state.h"
+
+enum {
+    TURNS_A_RUN_MAX = 32,
+    FRONT_BYTES = 8 << 20,
+    NODE_WORKING_BYTES = 32 << 20,
+    TURN_COST_NS = 4000,
+    RETRY_BOOT_MS = 200,
+};
+
+/* ---- clocks ---- */
+
+static int64_t drifted(const struct clock *clock, int64_t at_ns)
+{
+    int64_t elapsed = at_ns - clock->since_ns;
+    return elapsed + (int64_t)((__extension__(__int128)elapsed * clock->drift_ppb) / 1000000000);
+}
+
+int64_t process_mono_ns(const struct process *process, int64_t at_ns)
+{
+    return process->clock.mono_base_ns + drifted(&process->clock, at_ns);
+}
+
+int64_t process_wall_ns(const struct process *process, int64_t at_ns)
+{
+    return process->clock.wall_base_ns + drifted(&process->clock, at_ns);
+}
+
+/* World time at which the process's monotone clock has certainly reached a value. */
+static int64_t world_time_of(const struct process *process, int64_t mono_ns)
+{
+    if (mono_ns == INT64_MAX)
+        return INT64_MAX;
+    const struct clock *clock = &process->clock;
+    __extension__ __int128 local = mono_ns - clock->mono_base_ns;
+    return clock->since_ns + (int64_t)(local * 1000000000 / (1000000000 + clock->drift_ppb)) + 2;
+}
+
+void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wall_step_ns)
+{
+    int64_t now_ns = process->world->now_ns;
+    process->clock = (struct clock){
+        .mono_base_ns = process_mono_ns(process, now_ns),
+        .wall_base_ns = process_wall_ns(process, now_ns) + wall_step_ns,
+        .drift_ppb = drift_ppb,
+        .since_ns = now_ns,
+    };
+}
+
+/* The monotone clock of a machine begins anew at each start. */
+static void clock_boot(struct process *process)
+{
+    struct world *world = process->world;
+    process->clock.wall_base_ns = process_wall_ns(process, world->now_ns);
+    process->clock.mono_base_ns = random_between(&world->random, NS_PER_S, 1000 * NS_PER_S);
+    process->clock.since_ns = world->now_ns;
+}
+
+/* ---- making one ---- */
+
+static void disk_schedule(void *context, struct world_disk_operation *operation, int64_t at_ns)
+{
+    struct process *process = context;
+    schedule_push(&process->world->schedule, at_ns, WORLD_DISK_DONE, process->place, operation);
+}
+
+static void options_fill(struct process *process)
+{
+    struct world *world = process->world;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (i != process->place)
+            process->peers[count++] = i + 1;
+    snprintf(process->address, sizeof process->address, "10.0.0.%u:6379", process->id);
+    process->spec = (struct group_spec){
+        .group = WORLD_GROUP,
+        .name = "world",
+        .self = process->id,
+        .members = world->members,
+        .member_count = world->node_count,
+        .k = (world->node_count - 1) / 2,
+        .protocol = world->options.protocol,
+        .service = world->options.service,
+        .hash_key = {0x6c6f636b73746570, 0x776f726c64},
+        .tuning = world->tuning,
+        .ablations = world->options.ablations,
+    };
+    node_options_default(&process->options);
+    process->options.id = process->id;
+    process->options.cluster_name = "world";
+    process->options.cluster = 0x776f726c64;
+    process->options.client_address = process->address;
+    process->options.peers = process->peers;
+    process->options.peer_count = count;
+    process->options.groups = &process->spec;
+    process->options.group_count = 1;
+    process->options.disk = &process->disk.door;
+    process->options.wal_segment_bytes = 64 << 10;
+    process->options.window = 256;
+    process->options.working_bytes = NODE_WORKING_BYTES;
+    process->options.peer_output_bytes_max = 1 << 20;
+    process->options.request_timeout_ns = 2 * NS_PER_S;
+    process->options.allow_ablations = true;
+}
+
+static size_t region_size(const struct node_options *options)
+{
+    return (node_heap_size(options) + FRONT_BYTES + 4095) & ~(size_t)4095;
+}
+
+size_t process_region_size(const struct world_options *options)
+{
+    struct world world = {.options = *options, .node_count = options->node_count};
+    world_tuning_largest(&world.tuning);
+    struct process process = {.world = &world, .id = 1};
+    options_fill(&process);
+    return region_size(&process.options) + 8192;
+}
+
+static void inputs_init(struct process *process)
+{
+    process->disk_first = NULL;
+    process->disk_last = &process->disk_first;
+    process->news_first = NULL;
+    process->news_last = &process->news_first;
+    process->letters_first = NULL;
+    process->letters_last = &process->letters_first;
+    process->news_count = 0;
+}
+
+void process_init(struct process *process, struct world *world, uint32_t place)
+{
+    *process = (struct process){
+        .world = world,
+        .place = place,
+        .id = place + 1,
+        .slow_factor = 1,
+        .wake_at_ns = INT64_MAX,
+        .timer_at_ns = INT64_MAX,
+    };
+    inputs_init(process);
+    world_disk_init(&process->disk, world->heap, random_u64(&world->random), 64 << 20, disk_schedule, process);
+    options_fill(process);
+    process->clock.drift_ppb = random_between(&world->random, -50000, 50000);
+    process->clock.wall_base_ns =
+        INT64_C(1700000000) * NS_PER_S + random_between(&world->random, -50 * NS_PER_MS, 50 * NS_PER_MS);
+    process->region_size = region_size(&process->options);
+    uint8_t *block = heap_alloc(world->heap, process->region_size + 4096);
+    invariant(block != NULL, "the world's region has room for its nodes");
+    process->region = (void *)(((uintptr_t)block + 4095) & ~(uintptr_t)4095);
+}
+
+/* ---- birth and death ---- */
+
+void process_wake(struct process *process, int64_t at_ns)
+{
+    if (!process->up)
+        return;
+    if (at_ns < process->busy_until_ns)
+        at_ns = process->busy_until_ns;
+    if (at_ns < process->paused_until_ns)
+        at_ns = process->paused_until_ns;
+    if (at_ns >= process->wake_at_ns)
+        return;
+    process->wake_at_ns = at_ns;
+    schedule_push(&process->world->schedule, at_ns, WORLD_WAKE, process->place, NULL);
+}
+
+static void schedule_boot(struct process *process, int64_t delay_ns)
+{
+    if (process->boot_pending)
+        return;
+    process->boot_pending = true;
+    schedule_push(&process->world->schedule, process->world->now_ns + delay_ns, WORLD_BOOT, process->place, NULL);
+}
+
+/* A node that will not start must have a reason that passes. */
+static void boot_failed(struct process *process, int error, const char *why)
+{
+    struct world *world = process->world;
+    world_disk_crash(&process->disk);
+    trace_line(world, process, "would not start: %s", why);
+    if (error == ERROR_NO_SPACE && process->disk.manner.full) {
+        schedule_boot(process, RETRY_BOOT_MS * NS_PER_MS);
+        return;
+    }
+    world_fail(world, "START", "node %u would not start: %s (%s)", process->id, why, error_text(error));
+}
+
+static void front_boot(struct process *process)
+{
+    struct world *world = process->world;
+    if (world->raw) {
+        raw_door(process);
+        return;
+    }
+    struct front_options options;
+    front_options_default(&options);
+    options.clients_max = 2 * WORLD_CLIENTS_MAX;
+    options.value_bytes_max = 32 << 10;
+    options.query_bytes_max = 64 << 10;
+    options.output_bytes_max = 1 << 20;
+    options.tcp_port = 6379;
+    options.process_id = process->id;
+    options.config_file = "";
+    options.seed = random_u64(&world->random);
+    options.now_ns = process->options.now_ns;
+    options.wall_ns = process->options.wall_ns;
+    process->front = front_create(process->heap, process->node, &options);
+    invariant(process->front != NULL, "the node's region has room for its front");
+}
+
+void process_boot(struct process *process)
+{
+    struct world *world = process->world;
+    process->boot_pending = false;
+    if (process->up)
+        return;
+    process->heap = heap_init(process->region, process->region_size);
+    invariant(process->heap != NULL, "the node's region is large enough for a heap");
+    clock_boot(process);
+    process->disk.now_ns = world->now_ns;
+    process->disk.spent_ns = 0;
+    process->options.init = !process->amnesiac;
+    process->options.seed = random_u64(&world->random);
+    process->options.now_ns = process_mono_ns(process, world->now_ns);
+    process->options.wall_ns = process_wall_ns(process, world->now_ns);
+    if (process->options.wall_ns > process->booted_wall_ns)
+        process->booted_wall_ns = process->options.wall_ns;
+    char why[200] = "";
+    int error = node_create(&process->node, process->heap, &process->options, why, sizeof why);
+    if (error != OK) {
+        process->node = NULL;
+        boot_failed(process, error, why);
+        return;
+    }
+    process->up = true;
+    process->life++;
+    process->doomed = false;
+    process->orderer_seen = 0;
+    process->digest_index = 0;
+    process->wake_at_ns = process->timer_at_ns = INT64_MAX;
+    process->paused_until_ns = 0;
+    process->busy_until_ns = world->now_ns + process->disk.spent_ns;
+    trace_line(world, process, "starts, incarnation %llu", (unsigned long long)node_incarnation(process->node));
+    observe_install(process);
+    front_boot(process);
+    link_boot(process);
+    process_wake(process, world->now_ns);
+}
+
+void process_crash(struct process *process, int64_t restart_delay_ns)
+{
+    struct world *world = process->world;
+    if (!process->up)
+        return;
+    trace_line(world, process, "crashes, back in %lld ms", (long long)(restart_delay_ns / NS_PER_MS));
+    if (world->options.watch.stopped != NULL)
+        world->options.watch.stopped(world->options.watch.context, process->place);
+    wire_crash(process);
+    world_disk_crash(&process->disk);
+    link_crash(process);
+    link_drop_inputs(process);
+    inputs_init(process);
+    process->up = false;
+    process->doomed = false;
+    process->node = NULL;
+    process->front = NULL;
+    process->heap = NULL;
+    schedule_boot(process, restart_delay_ns);
+}
+
+/* ---- turns ---- */
+
+static void fail_process(struct process *process)
+{
+    struct world *world = process->world;
+    trace_line(world, process, "stops itself: %s", node_failure(process->node));
+    if (!process->disk.manner.full && process->disk.manner.unreadable_permille == 0)
+        world_fail(world, "STOP", "node %u stopped itself: %s", process->id, node_failure(process->node));
+    process_crash(process, 500 * NS_PER_MS);
+}
+
+static int64_t turn_time(struct process *process)
+{
+    return process->world->now_ns + process->disk.spent_ns;
+}
+
+/* The death in the middle of a turn. True when the process is gone. */
+static bool die_in_turn(struct process *process)
+{
+    struct world *world = process->world;
+    struct random *random = &world->random;
+    bool wrote = random_chance(random, 2, 3);
+    link_send(process, turn_time(process), true);
+    if (process->front != NULL)
+        wire_collect(process, true);
+    if (wrote) {
+        bool inline_writes = process->disk.manner.inline_writes;
+        process->disk.manner.inline_writes = false;
+        (void)node_write(process->node);
+        process->disk.manner.inline_writes = inline_writes;
+    }
+    process_crash(process, process->restart_delay_ns);
+    return true;
+}
+
+/* One turn and what it sends. True: another is wanted at once. */
+static bool turn(struct process *process)
+{
+    int64_t at_ns = turn_time(process);
+    int64_t mono_ns = process_mono_ns(process, at_ns), wall_ns = process_wall_ns(process, at_ns);
+    node_turn(process->node, mono_ns, wall_ns);
+    if (process->doomed && die_in_turn(process))
+        return false;
+    link_send(process, at_ns, false);
+    bool again = false;
+    if (process->front != NULL) {
+        again = front_turn(process->front, mono_ns, wall_ns);
+        wire_collect(process, false);
+    }
+    int written = node_write(process->node);
+    if (node_failure(process->node) != NULL) {
+        fail_process(process);
+        return false;
+    }
+    return again || written > 0 || node_wants_turn(process->node);
+}
+
+static void set_timer(struct process *process)
+{
+    int64_t mono_ns = node_next_timer_ns(process->node);
+    if (process->front != NULL) {
+        int64_t front_ns = front_next_timer_ns(process->front);
+        mono_ns = front_ns < mono_ns ? front_ns : mono_ns;
+    }
+    int64_t at_ns = world_time_of(process, mono_ns);
+    if (at_ns >= process->timer_at_ns || at_ns >= process->world->end_ns)
+        return;
+    if (at_ns < process->world->now_ns)
+        at_ns = process->world->now_ns;
+    process->timer_at_ns = at_ns;
+    schedule_push(&process->world->schedule, at_ns, WORLD_TIMER, process->place, NULL);
+}
+
+void process_run(struct process *process)
+{
+    struct world *world = process->world;
+    if (!process->up || process->wake_at_ns != world->now_ns)
+        return;
+    process->wake_at_ns = INT64_MAX;
+    if (world->now_ns < process->paused_until_ns) {
+        process_wake(process, process->paused_until_ns);
+        return;
+    }
+    world->stepping = process;
+    process->disk.now_ns = world->now_ns;
+    process->disk.spent_ns = 0;
+    link_feed(process);
+    bool more = true, unread = false;
+    for (int count = 0; more && process->up && count < TURNS_A_RUN_MAX && !world->stopped; count++) {
+        if (process->front != NULL)
+            unread = wire_feed(process);
+        more = turn(process) || unread;
+        if (count == 0)
+            link_fed(process);
+    }
+    if (process->up) {
+        process->busy_until_ns =
+            turn_time(process) + TURN_COST_NS * (int64_t)process->slow_factor + (int64_t)(world->steps & 1023);
+        if (more || process->news_first != NULL)
+            process_wake(process, process->busy_until_ns);
+        set_timer(process);
+    }
+    world->stepping = NULL;
+}
+
+void process_timer(struct process *process)
+{
+    if (!process->up || process->timer_at_ns != process->world->now_ns)
+        return;
+    process->timer_at_ns = INT64_MAX;
+    int64_t due_ns = node_next_timer_ns(process->node);
+    if (process->front != NULL) {
+        int64_t front_ns = front_next_timer_ns(process->front);
+        due_ns = front_ns < due_ns ? front_ns : due_ns;
+    }
+    if (due_ns <= process_mono_ns(process, process->world->now_ns))
+        process_wake(process, process->world->now_ns);
+    else
+        set_timer(process);
+}
+
+bool process_status(const struct process *process, struct member_status *out)
+{
+    if (!process->up)
+        return false;
+    process->spec.protocol->status(node_member(process->node, WORLD_GROUP), out);
+    return true;
+}

@@ -1,0 +1,255 @@
+/* The state of a world, private to world_*.c of this folder. Everything lies in the run's region. */
+#ifndef LOCKSTEP_HOST_WORLD_STATE_H
+#define LOCKSTEP_HOST_WORLD_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/heap.h"
+#include "base/random.h"
+#include "contract/spec.h"
+#include "front/front.h"
+#include "host/world/world.h"
+#include "host/world/world_disk.h"
+#include "host/world/world_faults.h"
+#include "host/world/world_network.h"
+#include "host/world/world_schedule.h"
+#include "node/node.h"
+
+enum {
+    WORLD_GROUP = 0, /* the one group of every node, which the front serves */
+    WORLD_CLIENTS_MAX = 64,
+    WORLD_PIPELINE_MAX = 8, /* operations that a client has under way */
+};
+
+/* What a schedule entry means. */
+enum world_kind {
+    WORLD_WAKE,         /* target: place; inputs are waiting */
+    WORLD_TIMER,        /* target: place; a timer may be due */
+    WORLD_BOOT,         /* target: place */
+    WORLD_PACKET,       /* object: packet */
+    WORLD_DISK_DONE,    /* target: place; object: operation */
+    WORLD_CONNECT,      /* target: pair of places; both are to hear of one another */
+    WORLD_PEER_GONE,    /* target: pair of places; the first is to hear that the second is lost */
+    WORLD_CLIENT_ACT,   /* target: client; object: its epoch */
+    WORLD_CLIENT_LATE,  /* target: client; object: its epoch */
+    WORLD_TO_SERVER,    /* object: letter */
+    WORLD_TO_CLIENT,    /* object: letter */
+    WORLD_FAULT,        /* target: number of the fault process */
+    WORLD_UNDO,         /* target: what a fault does when it ends, see world_faults.c */
+};
+
+static inline uint32_t world_pair(uint32_t first, uint32_t second) { return first << 8 | second; }
+
+/* A client's connection. Both ends hold it, and so does each letter on its way. */
+struct wire {
+    uint32_t references;
+    uint32_t client, place;
+    uint64_t life;                 /* of the process */
+    struct connection *connection; /* NULL before it is accepted and after it is gone */
+    bool refused, server_gone, client_gone;
+    int64_t last_to_server_ns, last_to_client_ns; /* letters stay in order */
+};
+
+enum letter_kind { LETTER_OPEN, LETTER_BYTES, LETTER_CLOSE };
+
+struct letter {
+    struct letter *next;
+    enum letter_kind kind;
+    struct wire *wire;
+    struct parcel *parcel; /* LETTER_BYTES */
+};
+
+struct disk_done {
+    struct disk_done *next;
+    uint64_t token;
+    int status;
+};
+
+enum peer_news_kind { PEER_NEWS_PACKET, PEER_NEWS_CONNECTED, PEER_NEWS_LOST };
+
+/* Packets and news of connections, in the order in which they came. */
+struct peer_news {
+    struct peer_news *next;
+    enum peer_news_kind kind;
+    uint32_t place;        /* of the other */
+    uint64_t incarnation;  /* of the other */
+    struct packet *packet; /* PEER_NEWS_PACKET */
+};
+
+/* local = base + time * (1 + drift); wall = monotone, from another base. */
+struct clock {
+    int64_t mono_base_ns, wall_base_ns;
+    int64_t drift_ppb;
+    int64_t since_ns; /* world time at which the bases were taken */
+};
+
+struct process {
+    struct world *world;
+    uint32_t place, id;
+    struct group_spec spec;
+    struct node_options options;
+    uint32_t peers[WORLD_NODES_MAX];
+    char address[32];
+    void *region;
+    size_t region_size;
+    struct heap *heap;
+    struct node *node; /* NULL while it is down */
+    struct front *front;
+    struct world_disk disk;
+    struct clock clock;
+    uint64_t life; /* counts starts */
+    int64_t booted_wall_ns; /* the highest wall time at any start */
+    bool up;
+    bool amnesiac;     /* its disk was replaced: it must not call itself new */
+    bool doomed;       /* dies in its next turn */
+    bool boot_pending; /* a WORLD_BOOT is scheduled */
+    uint32_t slow_factor;
+    int64_t restart_delay_ns; /* after the death it is doomed to */
+    int64_t paused_until_ns, busy_until_ns;
+    int64_t wake_at_ns;  /* of the scheduled WORLD_WAKE that counts, INT64_MAX: none */
+    int64_t timer_at_ns; /* of the scheduled WORLD_TIMER, INT64_MAX: none */
+    uint64_t connected;  /* bit place: it was told that it is connected, */
+    uint64_t peer_life[WORLD_NODES_MAX]; /* to that life of the other */
+    struct disk_done *disk_first, **disk_last;
+    struct peer_news *news_first, **news_last;
+    struct letter *letters_first, **letters_last;
+    uint32_t news_count, news_fed; /* waiting; of those, in the node's hands for this turn */
+    uint64_t orderer_seen; /* number of the view in which it was seen to order */
+    uint64_t digest_index; /* of the last digest taken */
+};
+
+struct client {
+    uint32_t number;
+    struct random random;
+    struct wire *wire;
+    uint64_t epoch; /* rises when what was scheduled for it no longer applies */
+    bool readonly;  /* its reads may be stale, so they are not recorded */
+    bool resp3;
+    struct buffer in;
+    uint64_t replies_skipped;              /* answers that belong to no operation: READONLY, MULTI, QUEUED */
+    bool transaction;                      /* the operations come back as one array */
+    size_t operations[WORLD_PIPELINE_MAX]; /* under way, by their place in the history */
+    uint32_t operation_count, operation_next;
+    uint64_t value_number;
+    uint32_t failures; /* requests in a row that were left open or refused */
+    bool wrote_after_heal;
+};
+
+struct history {
+    struct world_operation *list;
+    size_t count, capacity;
+};
+
+struct digest_entry {
+    uint64_t index, digest;
+    uint32_t place;
+};
+
+/* Digests by index: a ring, as old ones no longer matter to anybody. */
+enum { DIGEST_EVERY = 32, DIGESTS_KEPT = 4096 };
+
+struct world {
+    struct heap *heap;
+    struct world_options options;
+    struct world_result *result;
+    struct random random;
+    int64_t now_ns;
+    int64_t heal_at_ns, quiet_at_ns, end_ns;
+    bool healed, stopped;
+    struct schedule schedule;
+    struct network network;
+    struct faults faults;
+    struct process *processes;
+    uint32_t node_count;
+    uint32_t members[WORLD_NODES_MAX];
+    struct tuning tuning;
+    struct client *clients;
+    uint32_t client_count;
+    uint32_t key_count;
+    int64_t think_ns, client_timeout_ns;
+    bool raw; /* clients hand commands to the node, without RESP */
+    struct history history;
+    struct digest_entry *digests;
+    uint64_t hash, steps;
+    struct process *stepping; /* whose turn it is */
+    const struct event *event;
+    uint8_t *scratch; /* for decoding in traces */
+};
+
+/* ---- world.c ---- */
+/* The tuning that needs the most memory of those that can be drawn. */
+void world_tuning_largest(struct tuning *out);
+void world_fail(struct world *world, const char *property, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A text that begins with its tag ("RAFT-1 two leaders …"). */
+void world_fail_tagged(struct world *world, const struct process *process, const char *text);
+
+/* ---- world_process.c ---- */
+void process_init(struct process *process, struct world *world, uint32_t place);
+size_t process_region_size(const struct world_options *options);
+void process_boot(struct process *process);
+void process_crash(struct process *process, int64_t restart_delay_ns);
+void process_wake(struct process *process, int64_t at_ns);
+void process_run(struct process *process);
+void process_timer(struct process *process);
+int64_t process_mono_ns(const struct process *process, int64_t at_ns);
+int64_t process_wall_ns(const struct process *process, int64_t at_ns);
+void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wall_step_ns);
+bool process_status(const struct process *process, struct member_status *out);
+
+/* ---- world_link.c: connections between nodes, and what waits for a process ---- */
+void link_boot(struct process *process);
+void link_crash(struct process *process);
+void link_connect(struct world *world, uint32_t first, uint32_t second);
+/* The first hears that it has lost that life of the second. */
+void link_gone(struct world *world, uint32_t first, uint32_t second, uint64_t life);
+void link_reset(struct world *world, uint32_t first, uint32_t second);
+void link_packet(struct world *world, struct packet *packet);
+void link_send(struct process *process, int64_t at_ns, bool cut);
+void link_feed(struct process *process);
+void link_fed(struct process *process);
+void link_disk_done(struct process *process, struct world_disk_operation *operation);
+void link_drop_inputs(struct process *process);
+
+/* ---- world_wire.c: connections of clients ---- */
+struct wire *wire_open(struct world *world, struct client *client, uint32_t place);
+void wire_send(struct world *world, struct wire *wire, bool to_server, enum letter_kind kind, struct span bytes);
+void wire_release(struct world *world, struct wire *wire);
+void wire_arrive(struct world *world, struct letter *letter);
+bool wire_feed(struct process *process);
+void wire_collect(struct process *process, bool cut);
+void wire_crash(struct process *process);
+void letter_free(struct world *world, struct letter *letter);
+
+/* ---- world_client.c ---- */
+void client_init(struct client *client, struct world *world, uint32_t number);
+void client_act(struct world *world, struct client *client, uint64_t epoch);
+void client_late(struct world *world, struct client *client, uint64_t epoch);
+void client_letter(struct world *world, struct letter *letter);
+
+/* ---- world_workload.c: what clients ask, and how they understand the answers ---- */
+void workload_ask(struct world *world, struct client *client, struct buffer *out);
+/* True: everything asked for was answered. `*broken`: the bytes make no sense, or an answer was not to be expected. */
+bool workload_answer(struct world *world, struct client *client, bool *broken);
+void workload_abandon(struct world *world, struct client *client);
+
+/* ---- world_raw.c: clients of protocols that do not serve RESP ---- */
+void raw_act(struct world *world, struct client *client);
+void raw_door(struct process *process);
+
+/* ---- world_observe.c ---- */
+void observe_install(struct process *process);
+void observe_end(struct world *world);
+
+/* ---- world_trace.c ---- */
+void trace_line(struct world *world, const struct process *process, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What a client says or hears: RESP with its line ends as blanks. */
+void trace_client(struct world *world, const struct client *client, const char *does, struct span bytes);
+void trace_event(struct world *world, const struct process *process, const struct event *event);
+void trace_effect(struct world *world, const struct process *process, const struct effect *effect);
+
+#endif

@@ -1,0 +1,33 @@
+/* Judges: what is checked across the members of a run, beside what the world checks of each. One for each protocol that
+ * promises something that no single member can see. */
+#ifndef LOCKSTEP_LAB_JUDGE_H
+#define LOCKSTEP_LAB_JUDGE_H
+
+#include "base/heap.h"
+#include "host/world/world.h"
+
+struct judge_kind {
+    const char *protocol; /* its name */
+    const char *service;  /* that it is judged with */
+    uint32_t faults;      /* enum world_fault: those under which the protocol promises something */
+    /* Everything from the heap; NULL when it has no room. */
+    void *(*create)(struct heap *heap, uint32_t node_count);
+    void (*clear)(void *self); /* for the next run */
+    struct world_watch watch;  /* without its context */
+    /* After the run, when nothing was violated: the members still stand. */
+    void (*finish)(void *self, struct world *world);
+};
+
+extern const struct judge_kind judge_raft;
+extern const struct judge_kind judge_two_phase_commit;
+extern const struct judge_kind judge_chandy_lamport;
+
+/* The judge of that protocol, or NULL: then only the world judges. */
+const struct judge_kind *judge_find(const char *protocol);
+
+/* Is what the clients of a kv service saw linearizable? Violates the world if not. False: it was too much work to tell. */
+struct judge_history;
+struct judge_history *judge_history_create(struct heap *heap);
+bool judge_history_check(struct judge_history *judge, struct world *world);
+
+#endif

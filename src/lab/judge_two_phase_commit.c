@@ -1,0 +1,157 @@
+/* Two-phase commit across members: DC-2's AC1 (all decide the same), AC2 (a decision is final), AC3 (commit only if all
+ * voted commit) after every step, and AC5 (all decide once failures are repaired) at the end. Blocking while a
+ * coordinator is down is no violation: that is what the protocol is known for. */
+#include <stdio.h>
+
+#include "lab/judge.h"
+#include "protocol/commit/two_phase_commit.h"
+#include "service/account/account.h"
+
+enum { PLACES_MAX = 64 };
+
+struct decided {
+    struct transaction_id id;
+    enum transaction_state state;
+};
+
+struct commit_judge {
+    uint32_t node_count;
+    void *members[PLACES_MAX], *services[PLACES_MAX];
+    struct decided decided[PLACES_MAX][PLACES_MAX]; /* of a member, about the newest transaction of a coordinator */
+};
+
+static void *create(struct heap *heap, uint32_t node_count)
+{
+    struct commit_judge *judge = heap_alloc_zero(heap, sizeof *judge);
+    if (judge != NULL)
+        judge->node_count = node_count;
+    return judge;
+}
+
+static void clear(void *self)
+{
+    struct commit_judge *judge = self;
+    *judge = (struct commit_judge){.node_count = judge->node_count};
+}
+
+static void started(void *context, uint32_t place, const struct group_spec *spec, void *member, void *service)
+{
+    struct commit_judge *judge = context;
+    (void)spec;
+    judge->members[place] = member;
+    judge->services[place] = service;
+}
+
+static void stopped(void *context, uint32_t place)
+{
+    struct commit_judge *judge = context;
+    judge->members[place] = NULL;
+}
+
+static bool is_decided(enum transaction_state state)
+{
+    return state == TRANSACTION_COMMIT || state == TRANSACTION_ABORT;
+}
+
+static bool same(struct transaction_id a, struct transaction_id b)
+{
+    return a.node == b.node && a.sequence == b.sequence;
+}
+
+/* What members decided is remembered over their crashes: a decision is final. */
+static const char *check_final(struct commit_judge *judge, uint32_t place, uint32_t coordinator,
+                               struct transaction_id id, enum transaction_state state)
+{
+    struct decided *before = &judge->decided[place][coordinator];
+    bool changed = same(before->id, id) && is_decided(before->state) && is_decided(state) && before->state != state;
+    if (changed)
+        return "AC2 a decision was changed";
+    if (is_decided(state))
+        *before = (struct decided){.id = id, .state = state};
+    return NULL;
+}
+
+static const char *check_agreement(struct commit_judge *judge, uint32_t coordinator, struct transaction_id id,
+                                   enum transaction_state state)
+{
+    for (uint32_t other = 0; other < judge->node_count; other++) {
+        const struct decided *theirs = &judge->decided[other][coordinator];
+        if (same(theirs->id, id) && is_decided(theirs->state) && theirs->state != state)
+            return "AC1 one member has decided to commit and another to abort";
+        if (state != TRANSACTION_COMMIT || judge->members[other] == NULL)
+            continue;
+        enum transaction_state seen = two_phase_commit_state(judge->members[other], id);
+        bool voted = seen == TRANSACTION_FORGOTTEN || seen == TRANSACTION_COMMIT ||
+                     two_phase_commit_voted_commit(judge->members[other], id);
+        if (!voted)
+            return "AC3 committed although a member did not vote for it";
+    }
+    return NULL;
+}
+
+static const char *stepped(void *context, uint32_t place, const struct event *event)
+{
+    struct commit_judge *judge = context;
+    (void)event;
+    for (uint32_t coordinator = 0; coordinator < judge->node_count; coordinator++) {
+        struct transaction_id id;
+        if (!two_phase_commit_newest(judge->members[place], coordinator + 1, &id))
+            continue;
+        enum transaction_state state = two_phase_commit_state(judge->members[place], id);
+        if (!is_decided(state))
+            continue;
+        if (judge->decided[place][coordinator].state == state && same(judge->decided[place][coordinator].id, id))
+            continue; /* seen before */
+        const char *broken = check_final(judge, place, coordinator, id, state);
+        if (broken == NULL)
+            broken = check_agreement(judge, coordinator, id, state);
+        if (broken != NULL)
+            return broken;
+    }
+    return NULL;
+}
+
+/* True when the member has promised and waits for the decision. */
+static bool is_ready(const struct commit_judge *judge, uint32_t place)
+{
+    for (uint32_t coordinator = 0; coordinator < judge->node_count; coordinator++) {
+        struct transaction_id id;
+        if (two_phase_commit_newest(judge->members[place], coordinator + 1, &id) &&
+            two_phase_commit_state(judge->members[place], id) == TRANSACTION_READY)
+            return true;
+    }
+    return false;
+}
+
+/* Clients ask until the end, so a transaction may be under way then; but nobody may be blocked any more, and where
+ * nothing is under way all hold the same. */
+static void finish(void *self, struct world *world)
+{
+    struct commit_judge *judge = self;
+    char sentence[120];
+    bool quiet = true;
+    for (uint32_t place = 0; place < judge->node_count; place++) {
+        if (judge->members[place] == NULL) {
+            world_violate(world, "AC5", "a member did not come back after everything healed");
+            return;
+        }
+        quiet = quiet && !is_ready(judge, place);
+        if (two_phase_commit_blocked(judge->members[place])) {
+            snprintf(sentence, sizeof sentence, "member %u is still blocked, long after everything healed", place + 1);
+            world_violate(world, "AC5", sentence);
+        }
+    }
+    for (uint32_t place = 1; quiet && place < judge->node_count; place++)
+        if (account_service.digest(judge->services[place]) != account_service.digest(judge->services[0]))
+            world_violate(world, "AC1", "two members hold different balances although all have decided");
+}
+
+const struct judge_kind judge_two_phase_commit = {
+    .protocol = "two-phase-commit",
+    .service = "account",
+    .faults = WORLD_ALL_FAULTS & ~WORLD_AMNESIA,
+    .create = create,
+    .clear = clear,
+    .watch = {.started = started, .stopped = stopped, .stepped = stepped},
+    .finish = finish,
+};
