@@ -330,6 +330,38 @@ static void lost_records_are_sent_again(void **state)
     end();
 }
 
+static uint32_t large_waiting(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < driver.network.count; i++)
+        count += driver.network.list[i].size > RAFT_LARGE_BYTES;
+    return count;
+}
+
+/* A large message takes its time: heartbeats that overtake it do not make the leader send it again at once. */
+static void large_records_are_given_time(void **state)
+{
+    (void)state;
+    driver_create(&driver, 3, 1, 0);
+    driver_begin_with(&driver, 0);
+    driver_run(&driver, 50);
+    enum { COMMANDS = 6000 };
+    uint8_t *bytes = malloc(BUNDLE_HEADER_SIZE + COMMANDS * COMMAND_HEADER_SIZE);
+    size_t size = driver_bundle(bytes, 1, 1, 1, COMMANDS);
+    driver_step(&driver, 0, (struct event){.kind = EVENT_REQUEST,
+                                           .request = {.kind = REQUEST_UPDATE, .incarnation = 1, .first_number = 1,
+                                                       .count = COMMANDS, .bytes = span_of(bytes, size)}});
+    free(bytes);
+    assert_int_equal(large_waiting(), 2);
+    driver_clear(&driver.network); /* lost, after all */
+    driver_run(&driver, 90);
+    assert_int_equal(last(1), 1);
+    driver_run(&driver, 100);
+    assert_int_equal(last(1), 1 + COMMANDS);
+    assert_int_equal(commit(0), 1 + COMMANDS);
+    end();
+}
+
 /* Bounds of tuning: bytes of one message (a larger record goes alone), messages without an answer. */
 static void messages_are_bounded(void **state)
 {
@@ -482,6 +514,7 @@ int main(void)
         cmocka_unit_test(old_terms_are_not_committed_by_counting),
         cmocka_unit_test(counting_old_terms_loses_a_committed_entry),
         cmocka_unit_test(lost_records_are_sent_again),
+        cmocka_unit_test(large_records_are_given_time),
         cmocka_unit_test(messages_are_bounded),
         cmocka_unit_test(leader_pushes_back_when_too_much_is_open),
         cmocka_unit_test(agreed_time_never_falls),
