@@ -353,9 +353,10 @@ int cli_up(int argc, char **argv)
         else if (strcmp(name, "--port") == 0)
             good = number_argument(value, 1, 55526, &up.cluster.port);
         else if (strcmp(name, "--data") == 0)
-            good = value[0] != '\0', up.cluster.data = value;
+            up.cluster.data = value;
         else
             good = false;
+        good = good && value[0] != '\0';
         if (!good) {
             fprintf(stderr, "lockstep up: cannot make sense of '%s %s'; see `lockstep help up`\n", name, value);
             return CLI_USAGE;

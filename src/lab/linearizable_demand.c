@@ -137,11 +137,20 @@ static bool may_produce(const struct history *history, const struct task *task, 
     return false;
 }
 
+/* a + |b|, or the largest number. */
+static int64_t sum_of_sizes(int64_t a, int64_t b)
+{
+    int64_t sum;
+    bool over = b == INT64_MIN || __builtin_add_overflow(a, b < 0 ? -b : b, &sum);
+    return over ? INT64_MAX : sum;
+}
+
 /* Describes all tasks. */
 static void tasks_describe(struct key_history *key, struct history *history)
 {
     struct task *tasks = key->tasks.data;
-    key->open_incr = key->open_append = key->open_cas = false;
+    key->open_append = key->open_cas = false;
+    key->open_incr = 0;
     for (uint32_t at = 0; at < key->task_count; at++) {
         struct task *task = &tasks[at];
         task->demand = task->product = NO_STATE;
@@ -151,18 +160,37 @@ static void tasks_describe(struct key_history *key, struct history *history)
             describe(task, history);
             continue;
         }
-        key->open_incr = key->open_incr || function == HISTORY_INCR;
+        if (function == HISTORY_INCR)
+            key->open_incr = sum_of_sizes(key->open_incr, task->operation->number);
         key->open_append = key->open_append || function == HISTORY_APPEND;
         key->open_cas = key->open_cas || function == HISTORY_CAS;
     }
 }
 
-/* Could open appends, and increments in between, lead from this value to that? */
+/* Could open increments, and appends in between, lead from this number to that text? Appended digits multiply by powers
+ * of ten, so the text without them differs from the number by no more than all increments together, and a carry. */
+static bool may_count(const struct key_history *key, int64_t from, struct span text)
+{
+    size_t at = text.size > 0 && text.data[0] == '-';
+    bool minus = at == 1;
+    int64_t number = 0;
+    for (; at < text.size && at < 19 && text.data[at] >= '0' && text.data[at] <= '9'; at++) {
+        number = number * 10 + (text.data[at] - '0');
+        int64_t distance;
+        bool far = __builtin_sub_overflow(minus ? -number : number, from, &distance) || distance == INT64_MIN ||
+                   (distance < 0 ? -distance : distance) - 1 > key->open_incr;
+        if (!far)
+            return true;
+    }
+    return at == 19; /* too long to be computed with */
+}
+
+/* Could open appends and increments lead from this value to that? */
 static bool may_grow(const struct key_history *key, const struct history *history, uint32_t from, uint32_t to)
 {
     struct span begin = intern_span(&history->values, from), end = intern_span(&history->values, to);
-    bool digits = end.size > 0 && (end.data[0] == '-' || (end.data[0] >= '0' && end.data[0] <= '9'));
-    if (key->open_incr && digits && (begin.size < 2 || history->values.entries[from].integer))
+    const struct intern_entry *entry = &history->values.entries[from];
+    if (key->open_incr > 0 && (begin.size < 2 || (entry->integer && may_count(key, entry->number, end))))
         return true;
     return key->open_append && begin.size < end.size && span_equal(begin, span_of(end.data, begin.size));
 }
@@ -211,7 +239,7 @@ bool linearizable_of_use(struct linearizable *checker, struct history *history, 
         bool fits = kv_model_apply(history, task->operation, state, &next);
         if (fits && !(kv_model_apply(history, task->operation, base, &without) && without == next))
             return true;
-        if ((key->open_append || key->open_incr) && may_serve(key, history, task, state))
+        if ((key->open_append || key->open_incr > 0) && may_serve(key, history, task, state))
             return true;
     }
     return false;

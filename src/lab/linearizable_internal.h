@@ -62,7 +62,8 @@ struct key_history {
     uint32_t task_count, deadline_count, open_count;
     size_t pending_count;
     uint32_t pending_words, open_words; /* of the sets: the bits of pending tasks come first */
-    bool open_incr, open_append, open_cas; /* there are open ones of that kind */
+    bool open_append, open_cas; /* there are open tasks of that kind */
+    int64_t open_incr;          /* the sum of what open increments add or take */
 
     struct vector demands, demand_of, links; /* demand_of: number of a state's demand, by id + 1; NO_DEMAND */
     uint32_t demand_count, demand_of_count, link_count;

@@ -160,7 +160,7 @@ static void fill_spec(struct real_host *host, uint64_t identity)
     const struct host_options *options = &host->options;
     host->spec = (struct group_spec){
         .group = 0,
-        .name = "main",
+        .name = "default",
         .self = options->id,
         .members = host->members.nodes,
         .member_count = host->members.count,

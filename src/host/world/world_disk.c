@@ -133,13 +133,16 @@ static uint64_t growth(const struct world_disk_operation *operation)
 /* A negative error at once, or the operation with its status foreseen. */
 static int prepare(struct world_disk *disk, const struct disk_request *request, struct world_disk_operation *out)
 {
-    *out = (struct world_disk_operation){
-        .op = request->op,
-        .offset = request->offset,
-        .data = request->data,
-        .size = request->size,
-        .token = request->token,
-    };
+    out->next = NULL;
+    out->op = request->op;
+    out->file = NULL;
+    out->offset = request->offset;
+    out->data = request->data;
+    out->size = request->size;
+    out->sync_mark = 0;
+    out->token = request->token;
+    out->status = OK;
+    out->dead = false;
     switch (request->op) {
     case DISK_WRITE_DURABLE:
         if (request->offset % DISK_ALIGNMENT != 0 || request->size % DISK_ALIGNMENT != 0 ||

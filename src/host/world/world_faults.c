@@ -133,6 +133,8 @@ static void strike_power(struct world *world)
 static void strike_amnesia(struct world *world)
 {
     struct process *process = any_process(world);
+    if (world->node_count < 3)
+        return; /* those that remember must be a majority */
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct member_status status;
         if (!process_status(&world->processes[i], &status) || !status.voter)

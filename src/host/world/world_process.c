@@ -23,10 +23,16 @@ enum {
 
 /* ---- clocks ---- */
 
+/* elapsed * drift, in parts that 64 bits hold. */
+static int64_t drift_of(const struct clock *clock, int64_t elapsed_ns)
+{
+    return elapsed_ns / NS_PER_S * clock->drift_ppb + elapsed_ns % NS_PER_S * clock->drift_ppb / NS_PER_S;
+}
+
 static int64_t drifted(const struct clock *clock, int64_t at_ns)
 {
-    int64_t elapsed = at_ns - clock->since_ns;
-    return elapsed + (int64_t)((__extension__(__int128)elapsed * clock->drift_ppb) / 1000000000);
+    int64_t elapsed_ns = at_ns - clock->since_ns;
+    return elapsed_ns + drift_of(clock, elapsed_ns);
 }
 
 int64_t process_mono_ns(const struct process *process, int64_t at_ns)
@@ -39,14 +45,15 @@ int64_t process_wall_ns(const struct process *process, int64_t at_ns)
     return process->clock.wall_base_ns + drifted(&process->clock, at_ns);
 }
 
-/* World time at which the process's monotone clock has certainly reached a value. */
+/* World time at which the process's monotone clock reaches a value, or a little before, by the square of the drift:
+ * then what is left is waited for again. */
 static int64_t world_time_of(const struct process *process, int64_t mono_ns)
 {
-    if (mono_ns == INT64_MAX)
+    int64_t now_ns = process->world->now_ns;
+    int64_t wait_ns = mono_ns - process_mono_ns(process, now_ns);
+    if (wait_ns > process->world->end_ns)
         return INT64_MAX;
-    const struct clock *clock = &process->clock;
-    __extension__ __int128 local = mono_ns - clock->mono_base_ns;
-    return clock->since_ns + (int64_t)(local * 1000000000 / (1000000000 + clock->drift_ppb)) + 2;
+    return now_ns + wait_ns - drift_of(&process->clock, wait_ns) + 1;
 }
 
 void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wall_step_ns)
