@@ -27,6 +27,7 @@
 enum {
     PROCESSES_MIN = 64,
     WHY_SIZE = 160,
+    WORK_MAX = 20000000, /* a minute, and a gigabyte */
 };
 
 /* The operation that a process has open. */
@@ -340,7 +341,7 @@ int cli_check(int argc, char **argv)
         print_help();
         return CLI_OK;
     }
-    struct check_options options = {.work_max = LINEARIZABLE_WORK_MAX};
+    struct check_options options = {.work_max = WORK_MAX};
     if (!options_read(argc, argv, &options))
         return CLI_USAGE;
     bool illegal = false, unknown = false;

@@ -23,8 +23,8 @@ enum linearizable_verdict {
 
 enum { LINEARIZABLE_REASON_SIZE = 512 };
 
-/* A bound on work that suits a campaign: some seconds at the very most. */
-#define LINEARIZABLE_WORK_MAX UINT64_C(20000000)
+/* A bound on work that suits a campaign: some seconds and 100 MB at the very most. */
+#define LINEARIZABLE_WORK_MAX UINT64_C(2000000)
 
 struct linearizable_result {
     enum linearizable_verdict verdict;
