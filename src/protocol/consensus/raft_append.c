@@ -57,7 +57,7 @@ void raft_lead(struct raft *self, const struct event *event, struct effects *out
         bool own = i == self->self_place;
         raft_probe(peer, self->log.tail);
         peer->voter = own;
-        peer->heard = peer->suspected = peer->told = false;
+        peer->heard = peer->suspected = peer->told = peer->quick = false;
         peer->heard_ns = event->now_ns;
         peer->match = 0;
         peer->read_gathered = peer->read_flying = 0;
@@ -263,12 +263,25 @@ static bool send_pass(struct raft *self, struct effects *out)
 }
 
 /* News without records, for those who got none in this turn: round, commit index, sign of life. */
+/* A round needs a majority's answers, and asking more than that costs everybody time. Between heartbeats, which ask all,
+ * those are asked who answered first the last time; all, when they are not enough. */
+static bool quick_suffice(const struct raft *self)
+{
+    uint32_t asked = 1;
+    for (uint32_t i = 0; i < self->member_count; i++) {
+        const struct raft_peer *peer = &self->peers[i];
+        asked += i != self->self_place && peer->voter && (peer->served || peer->quick);
+    }
+    return asked >= self->majority;
+}
+
 static void send_light(struct raft *self, struct effects *out)
 {
     uint32_t count = 0;
+    bool all = self->heartbeat_due || !quick_suffice(self);
     for (uint32_t i = 0; i < self->member_count; i++) {
         struct raft_peer *peer = &self->peers[i];
-        if (i != self->self_place && !peer->served && (self->round_due || peer->told))
+        if (i != self->self_place && !peer->served && ((self->round_due && (all || peer->quick)) || peer->told))
             self->pick[count++] = peer->node;
         peer->told = false;
     }

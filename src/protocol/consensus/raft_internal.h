@@ -49,6 +49,7 @@ struct raft_peer {
     bool probe_records;   /* PROBE: the question carried records */
     bool served;          /* in this TURN it gets an APPEND that tells round and commit index */
     bool picked;          /* shares the message that is being gathered */
+    bool quick;           /* it was among the majority that answered the last read's round first */
     bool told;            /* commit index must be told now: a client of its waits */
     bool heard;           /* since the window of the quorum check began */
     bool suspected;

@@ -2,7 +2,7 @@
  * healed phase in which everything must come together. Each run prints nothing unless it fails; then its seed. */
 #include "protocol/consensus/raft_driver.h"
 
-enum { SEEDS = 300, STEPS = 1500, ABLATION_SEEDS = 1000 };
+enum { SEEDS = 300, STEPS = 1500, ABLATION_SEEDS = 20000 };
 
 static uint32_t up(const struct driver *driver)
 {

@@ -105,6 +105,8 @@ static int64_t read_time(const struct raft *self, const struct event *event)
 /* A majority has answered: everything in this flight may be served. */
 static void confirm(struct raft *self, const struct event *event, struct effects *out)
 {
+    for (uint32_t i = 0; i < self->member_count; i++)
+        self->peers[i].quick = self->round_quorum.value[i] >= self->flight_round;
     self->flight_confirmed = true;
     self->flight_time_ns = read_time(self, event);
     for (uint32_t i = 0; i < self->member_count; i++) {
