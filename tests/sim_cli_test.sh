@@ -36,7 +36,7 @@ echo "$out" | grep -Eqx '1 runs, 0 violations, [0-9]+ events, [0-9]+ events/s' |
 
 # A violation's replay command finds the same violation.
 status=0
-out=$("$LOCKSTEP_PROGRAM" sim raft --break sessions-not-kept --time 20s --seeds 1..20) || status=$?
+out=$("$LOCKSTEP_PROGRAM" sim raft --break sessions-not-kept --seeds 1..20) || status=$?
 [ "$status" -eq 1 ] || fail "violations ended with $status"
 violation=$(echo "$out" | grep -m1 '^seed')
 replay=$(echo "$out" | grep -m1 '^  replay: lockstep ' | sed 's/^  replay: lockstep //')

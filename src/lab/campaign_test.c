@@ -78,6 +78,7 @@ static void a_broken_rule_is_reported_with_its_replay(void **state)
 {
     (void)state;
     struct campaign_options options = options_of(1, 20, NULL);
+    options.world.time_ns = 60 * NS_PER_S;
     options.world.ablations = ABLATION_SESSIONS_NOT_KEPT;
     struct campaign_summary summary;
     char *report = report_of(options, &summary);

@@ -48,6 +48,8 @@ uint32_t intern_joined(struct intern *intern, uint32_t first, uint32_t second);
 static inline struct span intern_span(const struct intern *intern, uint32_t id)
 {
     const struct intern_entry *entry = &intern->entries[id];
+    if (entry->size == 0)
+        return (struct span){0};
     return span_of(intern->bytes.data + entry->offset, entry->size);
 }
 

@@ -90,15 +90,23 @@ bool member_adopt_busy(const struct member *member)
 {
     const struct adopting *state = &member->adopting;
     if (state->phase == ADOPT_LOAD) return true;
+    if (state->phase == ADOPT_LEAVE) return !checkpoint_busy(state->writer);
+    if (state->phase == ADOPT_FETCH) return state->staged.size > 0 && checkpoint_ready(state->writer);
     if (state->phase != ADOPT_SEAL) return false;
     if (state->sealed != 0) return true;
     if (state->finish_called) return checkpoint_wants_step(state->writer);
     return wal_stored_position(member->node->wal, member->spec->group) >= state->keep_from;
 }
 
+/* Rather than the disk, which may take its time. */
+static bool awaits_chunk(const struct adopting *state)
+{
+    return state->phase == ADOPT_FETCH && state->staged.size == 0;
+}
+
 int64_t member_adopt_next_ns(const struct member *member)
 {
-    return member->adopting.phase == ADOPT_FETCH ? member->adopting.retry_at_ns : INT64_MAX;
+    return awaits_chunk(&member->adopting) ? member->adopting.retry_at_ns : INT64_MAX;
 }
 
 static void drop_files(struct adopting *state)
@@ -107,12 +115,24 @@ static void drop_files(struct adopting *state)
     if (state->reader != NULL) checkpoint_reader_free(state->reader);
     state->writer = NULL;
     state->reader = NULL;
+    if (state->staged.heap != NULL) buffer_free(&state->staged);
+}
+
+/* The disk may still read the writer's memory. */
+static bool leaves_later(struct member *member, bool fails)
+{
+    struct adopting *state = &member->adopting;
+    if (state->writer == NULL || !checkpoint_busy(state->writer)) return false;
+    state->phase = ADOPT_LEAVE;
+    state->fails = fails;
+    return true;
 }
 
 static void give_up(struct member *member)
 {
     struct adopting *state = &member->adopting;
     struct event_state event = {.kind = STATE_FAILED, .index = state->index};
+    if (leaves_later(member, true)) return;
     drop_files(state);
     state->phase = ADOPT_NONE;
     member_queue_state(member, &event, (struct span){0});
@@ -121,7 +141,7 @@ static void give_up(struct member *member)
 static void ask(struct member *member)
 {
     struct adopting *state = &member->adopting;
-    uint64_t end = state->have + (uint64_t)CHUNKS_INFLIGHT * CHUNK_BYTES;
+    uint64_t end = state->have - state->staged.size + (uint64_t)CHUNKS_INFLIGHT * CHUNK_BYTES;
     uint64_t size = state->head.size == 0 ? 1 : state->head.size;
     for (; state->asked < size && state->asked < end; state->asked += CHUNK_BYTES) {
         struct chunk_request request = {.index = state->index, .offset = state->asked};
@@ -133,6 +153,7 @@ static void begin_fetch(struct member *member)
 {
     struct adopting *state = &member->adopting;
     drop_files(state);
+    buffer_init(&state->staged, member->node->heap);
     state->phase = ADOPT_FETCH;
     state->head = (struct checkpoint_head){0};
     state->have = state->asked = 0;
@@ -160,8 +181,22 @@ void member_adopt_begin(struct member *member, const struct effect_adopt *effect
 
 static void next_holder(struct member *member)
 {
+    if (leaves_later(member, false)) return;
     if (++member->adopting.holder == member->adopting.holder_count) give_up(member);
     else begin_fetch(member);
+}
+
+/* What waits is bounded by what is asked for ahead of it. */
+static void add_staged(struct member *member)
+{
+    struct adopting *state = &member->adopting;
+    if (state->staged.size == 0 || !checkpoint_ready(state->writer)) return;
+    int error = checkpoint_add(state->writer, buffer_span(&state->staged));
+    buffer_clear(&state->staged);
+    state->retry_at_ns = member->node->now_ns + RETRY_MS * NS_PER_MS;
+    if (error < 0) give_up(member);
+    else if (state->have == state->head.size) state->phase = ADOPT_SEAL;
+    else ask(member);
 }
 
 static void take_chunk(struct member *member, const struct chunk *chunk)
@@ -190,18 +225,11 @@ static void take_chunk(struct member *member, const struct chunk *chunk)
             return;
         }
     }
-    /* The disk is behind: what is not taken now is asked for again. */
-    if (chunk->bytes.size == 0 || chunk->bytes.size > state->head.size - state->have || !checkpoint_ready(state->writer))
-        return;
-    if (checkpoint_add(state->writer, chunk->bytes) < 0) {
-        give_up(member);
-        return;
-    }
+    if (chunk->bytes.size == 0 || chunk->bytes.size > state->head.size - state->have) return;
+    if (!buffer_append(&state->staged, chunk->bytes.data, chunk->bytes.size)) return; /* asked for again */
     state->have += chunk->bytes.size;
     state->retries = 0;
-    state->retry_at_ns = member->node->now_ns + RETRY_MS * NS_PER_MS;
-    if (state->have == state->head.size) state->phase = ADOPT_SEAL;
-    else ask(member);
+    add_staged(member);
 }
 
 void member_adopt_message(struct member *member, struct peer *peer, uint16_t type, struct span body)
@@ -313,7 +341,8 @@ void member_adopt_drive(struct member *member)
     switch (state->phase) {
     case ADOPT_NONE: return;
     case ADOPT_FETCH:
-        if (state->retry_at_ns > member->node->now_ns) return;
+        add_staged(member);
+        if (state->phase != ADOPT_FETCH || !awaits_chunk(state) || state->retry_at_ns > member->node->now_ns) return;
         if (++state->retries > RETRIES_MAX) {
             next_holder(member);
             return;
@@ -321,6 +350,11 @@ void member_adopt_drive(struct member *member)
         state->asked = state->have;
         state->retry_at_ns = member->node->now_ns + RETRY_MS * NS_PER_MS;
         ask(member);
+        return;
+    case ADOPT_LEAVE:
+        if (checkpoint_busy(state->writer)) return;
+        if (state->fails) give_up(member);
+        else next_holder(member);
         return;
     case ADOPT_SEAL: seal_file(member); return;
     case ADOPT_LOAD: load(member); return;

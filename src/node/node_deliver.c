@@ -56,6 +56,8 @@ static void execute(struct member *member, const struct delivery *delivery)
                               .tick_at_ns = member->tick_at_ns,
                               .calls = calls,
                               .call_capacity = DELIVER_CALLS_MAX};
+    /* After a restart a tick is due to learn whether the service wants one; without its word it was the last. */
+    if (delivery->command.op == OP_TICK && !delivery->read) out.tick_at_ns = SERVICE_NO_TICK;
     buffer_clear(&member->reply);
     member->service->deliver(member->service_self, delivery, &out);
     member->tick_at_ns = out.tick_at_ns;
@@ -151,6 +153,19 @@ static void deliver_plain(struct member *member, const struct effect_deliver *de
                (struct span){member->reply.data, member->reply.size});
 }
 
+/* The group knows a younger life of this node: its disk was lost and its clock has been set back since. The next start
+ * must count from there, or none of its requests would ever execute. */
+static void overtaken(struct member *member, uint32_t self)
+{
+    struct node *node = member->node;
+    struct identity identity = {.cluster = node->options->cluster, .node = self, .initialised = true};
+    for (uint32_t i = 0; i < member->sessions.count; i++)
+        if (member->sessions.sessions[i].node == self) identity.incarnation = member->sessions.sessions[i].incarnation;
+    int error = identity_write(node->disk, node->heap, &identity);
+    node_fail(node, "the group knows a later start of this node: its clock was set back after its disk was lost; "
+              "start it again: %s (%s)", "the number of starts is corrected now", error);
+}
+
 static void deliver_bundle(struct member *member, const struct effect_deliver *deliver, struct span bytes)
 {
     struct bundle bundle;
@@ -161,6 +176,10 @@ static void deliver_bundle(struct member *member, const struct effect_deliver *d
     /* A question (a vote, say) changes nothing, so it is no matter of the session's. */
     bool ordered = member->protocol->order == ORDER_TOTAL && deliver->kind == DELIVER_UPDATE;
     struct session *session = ordered && bundle.count > 0 ? session_open(&member->sessions, &bundle) : NULL;
+    if (ordered && session == NULL && bundle.count > 0 && own(member, &bundle)) {
+        overtaken(member, bundle.node);
+        return;
+    }
     struct span rest = bundle.commands;
     struct command command;
     for (uint32_t place = 0; command_next(&rest, &command); place++) {
@@ -203,8 +222,9 @@ static void deliver_reads(struct member *member, const struct effect_deliver *de
         struct command command;
         for (uint64_t skip = outgoing->first; skip < number && command_next(&rest, &command); skip++) {
         }
-        /* An answer may free the bundle, but only after its last number, which ends this walk. */
-        for (; number < last && command_next(&rest, &command); number++) {
+        /* The answer that completes the bundle frees it: its last number may have been answered before. */
+        uint64_t complete = outgoing->first + outgoing->count;
+        for (; number < last && lane->first_incomplete < complete && command_next(&rest, &command); number++) {
             if (!lane_waiting(lane, number)) continue;
             buffer_clear(&member->reply);
             member_read(member, command.whole, deliver->time_ns, &member->reply);
@@ -213,6 +233,7 @@ static void deliver_reads(struct member *member, const struct effect_deliver *de
                                     .index = member->state_index};
             lane_answer(member, lane, number, &answer);
         }
+        number = last;
     }
 }
 

@@ -219,6 +219,7 @@ static void interpret_view(struct member *member, const struct effect_view *view
     lane_orderer_changed(&member->lanes[0]);
     lane_orderer_changed(&member->lanes[1]);
     for (uint32_t i = 0; i < member->count_requests; i++) member->counts[i].sent = false;
+    member->counts_due = member->count_requests > 0;
 }
 
 static void interpret_suspect(struct member *member, const struct effect_suspect *suspect)

@@ -90,7 +90,8 @@ struct checkpointing {
     bool service_open, service_done, finishing;
 };
 
-enum adopt_phase { ADOPT_NONE, ADOPT_FETCH, ADOPT_SEAL, ADOPT_LOAD };
+/* LEAVE: the holder is given up, and its file too once the disk has done with it. */
+enum adopt_phase { ADOPT_NONE, ADOPT_FETCH, ADOPT_LEAVE, ADOPT_SEAL, ADOPT_LOAD };
 
 struct adopting {
     enum adopt_phase phase;
@@ -99,6 +100,8 @@ struct adopting {
     uint64_t index, digest, keep_from;
     struct checkpoint_head head; /* of the holder's; size 0 until the first chunk is here */
     uint64_t have;               /* bytes of content received in order */
+    struct buffer staged;        /* the last of them, which the writer was not ready for */
+    bool fails;                  /* LEAVE: no other holder is asked */
     uint64_t asked;              /* bytes asked for */
     int64_t retry_at_ns;
     uint32_t retries;
@@ -147,6 +150,7 @@ struct member {
     int64_t state_time_ns;
     int64_t tick_at_ns;
     bool tick_pending;
+    int64_t tick_again_at_ns; /* monotone: no tick is proposed before */
     struct buffer reply;
     struct random random;
 
@@ -157,6 +161,7 @@ struct member {
     struct count_request *counts;
     uint32_t count_requests;
     uint64_t next_count_id;
+    bool counts_due; /* some are not handed in */
 
     struct buffer held;     /* messages and replies that wait for a position */
     size_t held_at;         /* where the first of them begins */

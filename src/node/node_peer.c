@@ -263,6 +263,7 @@ struct span node_output(struct node *node, uint32_t id)
         add_fragment(node, peer);
         if (peer->out.size == before) break;
     }
+    if (peer->out.size == 0) return (struct span){0};
     return (struct span){peer->out.data + peer->out_sent, peer->out.size - peer->out_sent};
 }
 
@@ -309,6 +310,7 @@ static void assembled(struct node *node, struct peer *peer)
     header_decode(bytes, &header);
     struct span body = {bytes + HEADER_SIZE, peer->assembling_size - HEADER_SIZE};
     bool good = header.magic == HEADER_MAGIC && header.length == body.size && header.sender == peer->id &&
+                header.version >= VERSION_OLDEST && header.version <= HEADER_VERSION &&
                 header.kind == HEADER_MESSAGE && header_crc(0, bytes, body, (struct span){0}) == header.crc;
     if (good) {
         queue_input(node, peer, bytes, true);

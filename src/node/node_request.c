@@ -234,6 +234,13 @@ static void advance(struct member *member, struct lane *lane)
                                                                  : member->node->now_ns + lane->retry_delay_ns;
 }
 
+/* One that was refused (the disk is full, say) is proposed again, but not at once and for ever. */
+static void tick_answered(struct member *member, enum answer_kind kind)
+{
+    member->tick_pending = false;
+    if (kind != ANSWER_VALUE) member->tick_again_at_ns = member->node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
+}
+
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer)
 {
     if (!lane_waiting(lane, number)) return;
@@ -244,7 +251,7 @@ void lane_answer(struct member *member, struct lane *lane, uint64_t number, cons
     if (number == lane->first_incomplete) advance(member, lane);
     if (answer->kind == ANSWER_REFUSED) node->counters.refused++;
     if (answer->kind == ANSWER_INDETERMINATE) node->counters.indeterminate++;
-    if (cookie == 0) member->tick_pending = false;
+    if (cookie == 0) tick_answered(member, answer->kind);
     else if (node->door.answer != NULL) node->door.answer(node->door.context, cookie, answer);
 }
 
@@ -331,13 +338,16 @@ void node_request_count(struct node *node, uint32_t group, uint64_t index, uint6
                                .cookie = cookie,
                                .index = index,
                                .deadline_ns = node->now_ns + COUNT_DEADLINE_S * NS_PER_S};
-    member->touched = true;
+    member->counts_due = true;
 }
 
 static void hand_in_counts(struct member *member)
 {
-    for (uint32_t i = 0; i < member->count_requests; i++) {
-        struct count_request *count = &member->counts[i];
+    if (!member->counts_due) return;
+    member->counts_due = false;
+    /* From the back: an answer that comes at once puts the last one, which was handed in, into its place. */
+    for (uint32_t i = member->count_requests; i > 0; i--) {
+        struct count_request *count = &member->counts[i - 1];
         if (count->sent) continue;
         count->sent = true;
         struct event event = {.kind = EVENT_REQUEST};
@@ -410,6 +420,7 @@ void member_answers_from_sessions(struct member *member)
 void member_submit_tick(struct member *member)
 {
     struct node *node = member->node;
+    member->tick_again_at_ns = node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
     if (!node_request_room(node, member->spec->group, false)) return;
     struct buffer *out = node_request_begin(node, member->spec->group, false);
     size_t at = command_begin(out, OP_TICK, 0, 0);
@@ -420,4 +431,5 @@ void member_submit_tick(struct member *member)
     command_end(out, at);
     node_request_commit(node, member->spec->group, false, 0);
     member->tick_pending = true;
+    member->tick_again_at_ns = 0;
 }

@@ -172,8 +172,9 @@ static bool orders(const struct member *member) { return member->orderer == memb
 
 static void tick_if_due(struct member *member)
 {
-    if (member->tick_at_ns > member->node->wall_ns || member->tick_pending || !orders(member)) return;
-    if (member->adopting.phase == ADOPT_NONE) member_submit_tick(member);
+    const struct node *node = member->node;
+    if (member->tick_at_ns > node->wall_ns || member->tick_pending || !orders(member)) return;
+    if (member->adopting.phase == ADOPT_NONE && member->tick_again_at_ns <= node->now_ns) member_submit_tick(member);
 }
 
 static void step_turn(struct member *member)
@@ -243,7 +244,7 @@ static bool member_has_input(const struct member *member)
     if (member->peers_changed_count > 0 || member->lanes[0].building_count + member->lanes[1].building_count > 0)
         return true;
     if (wal_stored_position(member->node->wal, member->spec->group) > member->stored_told) return true;
-    if (member_hand_in_due(member)) return true;
+    if (member_hand_in_due(member) || member->counts_due) return true;
     return member_checkpoint_busy(member) || member_adopt_busy(member);
 }
 
@@ -259,9 +260,11 @@ bool node_wants_turn(const struct node *node)
 /* A tick is due by the wall clock; the host sleeps by the monotone one. */
 static int64_t tick_in_monotone(const struct member *member)
 {
-    if (member->tick_at_ns == SERVICE_NO_TICK || member->tick_pending || !orders(member)) return INT64_MAX;
+    bool waits = member->tick_at_ns != SERVICE_NO_TICK && !member->tick_pending && orders(member);
+    if (!waits || member->adopting.phase != ADOPT_NONE) return INT64_MAX;
     int64_t wait = member->tick_at_ns - member->node->wall_ns;
-    return wait <= 0 ? member->node->now_ns : member->node->now_ns + wait;
+    int64_t at_ns = wait <= 0 ? member->node->now_ns : member->node->now_ns + wait;
+    return at_ns > member->tick_again_at_ns ? at_ns : member->tick_again_at_ns;
 }
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -45,6 +45,8 @@ int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_
 int checkpoint_complete(struct checkpoint_writer *writer, uint64_t token_value, int status);
 /* The final head, digest included, once complete. */
 const struct checkpoint_head *checkpoint_written(const struct checkpoint_writer *writer);
+/* True while the disk holds memory of the writer: it must not be freed then, unless the disk itself goes. */
+bool checkpoint_busy(const struct checkpoint_writer *writer);
 /* Frees the writer; gives up and removes the temporary file if it was not complete. */
 void checkpoint_writer_free(struct checkpoint_writer *writer);
 /* Work that continues without a completion (verification piece by piece); call once a turn. As checkpoint_complete. */

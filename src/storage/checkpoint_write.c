@@ -326,6 +326,11 @@ int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_
     return writer_advance(writer);
 }
 
+bool checkpoint_busy(const struct checkpoint_writer *writer)
+{
+    return writer_busy(writer);
+}
+
 bool checkpoint_wants_step(const struct checkpoint_writer *writer)
 {
     return !writer_busy(writer) && (writer->state != STATE_FILL || writer->error != OK);

@@ -319,6 +319,11 @@ int real_host_create(struct real_host **out, const struct host_options *options,
     }
     report(&host->report, REPORT_NOTICE, "node %u of %u has started, incarnation %" PRIu64 ", data in %s",
            options->id, host->members.count, node_incarnation(host->node), options->data);
+    uint64_t damaged = node_wal_counters(host->node)->damaged_records;
+    if (damaged > 0)
+        report(&host->report, REPORT_WARNING,
+               "node %u: its log is damaged, %" PRIu64 " records are lost; it fetches them from the other nodes",
+               options->id, damaged);
     *out = host;
     return OK;
 }

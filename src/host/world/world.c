@@ -121,7 +121,7 @@ static void draw_clients(struct world *world)
 {
     struct random *random = &world->random;
     world->key_count = (uint32_t)(2 + random_below(random, 5));
-    world->think_ns = random_between(random, 50, 400) * NS_PER_MS;
+    world->think_ns = random_between(random, 70, 500) * NS_PER_MS;
     world->client_timeout_ns = random_between(random, 1000, 5000) * NS_PER_MS;
     world->client_count = world->options.client_count;
     world->clients = take(world->heap, world->client_count * sizeof *world->clients);

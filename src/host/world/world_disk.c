@@ -33,79 +33,6 @@ static struct world_disk *disk_of(struct disk *door)
     return (struct world_disk *)(void *)door;
 }
 
-/* ---- names ---- */
-
-static struct world_file *file_find(struct world_disk *disk, const char *name)
-{
-    for (struct world_file *file = disk->files; file != NULL; file = file->next)
-        if (file->name[0] != '\0' && strcmp(file->name, name) == 0)
-            return file;
-    return NULL;
-}
-
-static struct world_file *file_open(struct world_disk *disk, uint32_t handle)
-{
-    for (struct world_file *file = disk->files; file != NULL; file = file->next)
-        if (file->handle == handle && file->open_count > 0)
-            return file;
-    return NULL;
-}
-
-static void file_unlink(struct world_disk *disk, struct world_file *file)
-{
-    struct world_file **link = &disk->files;
-    while (*link != file)
-        link = &(*link)->next;
-    *link = file->next;
-}
-
-/* Names ascend, so that list() needs no sorting. */
-static void file_link(struct world_disk *disk, struct world_file *file)
-{
-    struct world_file **link = &disk->files;
-    while (*link != NULL && strcmp((*link)->name, file->name) < 0)
-        link = &(*link)->next;
-    file->next = *link;
-    *link = file;
-}
-
-static void file_name(struct world_disk *disk, struct world_file *file, const char *name)
-{
-    file_unlink(disk, file);
-    strcpy(file->name, name);
-    file_link(disk, file);
-}
-
-static struct world_file *file_make(struct world_disk *disk, const char *name)
-{
-    struct world_file *file = world_file_create(disk->heap);
-    strcpy(file->name, name);
-    file_link(disk, file);
-    return file;
-}
-
-static void file_drop(struct world_disk *disk, struct world_file *file)
-{
-    file_unlink(disk, file);
-    disk->used_bytes -= file->seen.size;
-    world_file_free(disk->heap, file);
-}
-
-static void file_remove(struct world_disk *disk, struct world_file *file)
-{
-    if (file->open_count > 0 || file->busy_count > 0)
-        file_name(disk, file, "");
-    else
-        file_drop(disk, file);
-}
-
-/* A file without a name lives as long as somebody uses it. */
-static void file_unused(struct world_disk *disk, struct world_file *file)
-{
-    if (file->name[0] == '\0' && file->open_count == 0 && file->busy_count == 0)
-        file_drop(disk, file);
-}
-
 static bool name_ok(const char *name)
 {
     return name != NULL && name[0] != '\0' && strlen(name) < DISK_NAME_SIZE_MAX;
@@ -163,7 +90,7 @@ static int prepare(struct world_disk *disk, const struct disk_request *request, 
         break;
     }
     if (request->op == DISK_WRITE_DURABLE || request->op == DISK_WRITE || request->op == DISK_SYNC) {
-        out->file = file_open(disk, request->handle);
+        out->file = world_disk_find_open(disk, request->handle);
         if (out->file == NULL)
             return ERROR_INVALID;
         out->sync_mark = out->file->dirty_count;
@@ -180,25 +107,25 @@ static int prepare(struct world_disk *disk, const struct disk_request *request, 
 
 static void allocate(struct world_disk *disk, const char *name, size_t size)
 {
-    struct world_file *file = file_find(disk, name);
+    struct world_file *file = world_disk_find(disk, name);
     if (file != NULL)
-        file_remove(disk, file);
-    file = file_make(disk, name);
+        world_disk_remove(disk, file);
+    file = world_disk_make(disk, name);
     world_file_resize(disk->heap, file, size);
     disk->used_bytes += size;
 }
 
 static int rename_file(struct world_disk *disk, const char *name, const char *name_to)
 {
-    struct world_file *file = file_find(disk, name);
+    struct world_file *file = world_disk_find(disk, name);
     if (file == NULL)
         return ERROR_NOT_FOUND;
-    struct world_file *replaced = file_find(disk, name_to);
+    struct world_file *replaced = world_disk_find(disk, name_to);
     if (replaced == file)
         return OK;
     if (replaced != NULL)
-        file_remove(disk, replaced);
-    file_name(disk, file, name_to);
+        world_disk_remove(disk, replaced);
+    world_disk_rename(disk, file, name_to);
     return OK;
 }
 
@@ -226,9 +153,9 @@ static int apply(struct world_disk *disk, const struct world_disk_operation *ope
     case DISK_RENAME:
         return rename_file(disk, operation->name, operation->name_to);
     case DISK_REMOVE: {
-        struct world_file *named = file_find(disk, operation->name);
+        struct world_file *named = world_disk_find(disk, operation->name);
         if (named != NULL)
-            file_remove(disk, named);
+            world_disk_remove(disk, named);
         break;
     }
     }
@@ -317,7 +244,7 @@ bool world_disk_finish(struct world_disk *disk, struct world_disk_operation *ope
         *status = apply(disk, operation);
         if (operation->file != NULL) {
             operation->file->busy_count--;
-            file_unused(disk, operation->file);
+            world_disk_unused(disk, operation->file);
         }
     }
     heap_free(disk->heap, operation);
@@ -331,13 +258,13 @@ static int disk_open(struct disk *door, const char *name, bool create, uint32_t 
     struct world_disk *disk = disk_of(door);
     if (!name_ok(name))
         return ERROR_INVALID;
-    struct world_file *file = file_find(disk, name);
+    struct world_file *file = world_disk_find(disk, name);
     if (file == NULL) {
         if (!create)
             return ERROR_NOT_FOUND;
         if (disk->manner.full)
             return ERROR_NO_SPACE;
-        file = file_make(disk, name);
+        file = world_disk_make(disk, name);
     }
     if (file->open_count == 0)
         file->handle = disk->next_handle++;
@@ -349,16 +276,16 @@ static int disk_open(struct disk *door, const char *name, bool create, uint32_t 
 static void disk_close(struct disk *door, uint32_t handle)
 {
     struct world_disk *disk = disk_of(door);
-    struct world_file *file = file_open(disk, handle);
+    struct world_file *file = world_disk_find_open(disk, handle);
     if (file == NULL)
         return;
     file->open_count--;
-    file_unused(disk, file);
+    world_disk_unused(disk, file);
 }
 
 static int disk_size(struct disk *door, uint32_t handle, uint64_t *size_bytes)
 {
-    struct world_file *file = file_open(disk_of(door), handle);
+    struct world_file *file = world_disk_find_open(disk_of(door), handle);
     if (file == NULL)
         return ERROR_INVALID;
     *size_bytes = file->seen.size;
@@ -368,7 +295,7 @@ static int disk_size(struct disk *door, uint32_t handle, uint64_t *size_bytes)
 static int disk_read(struct disk *door, uint32_t handle, uint64_t offset, void *data, size_t size)
 {
     struct world_disk *disk = disk_of(door);
-    struct world_file *file = file_open(disk, handle);
+    struct world_file *file = world_disk_find_open(disk, handle);
     bool aligned =
         offset % DISK_ALIGNMENT == 0 && size % DISK_ALIGNMENT == 0 && (uintptr_t)data % DISK_ALIGNMENT == 0;
     if (file == NULL || !aligned || offset > file->seen.size || size > file->seen.size - offset)
@@ -495,7 +422,7 @@ void world_disk_crash(struct world_disk *disk)
         disk->used_bytes += file->seen.size - before;
         file->open_count = 0;
         file->busy_count = 0;
-        file_unused(disk, file);
+        world_disk_unused(disk, file);
     }
 }
 
@@ -507,7 +434,7 @@ void world_disk_wipe(struct world_disk *disk)
 
 bool world_disk_flip(struct world_disk *disk, const char *name, uint64_t offset, unsigned bit)
 {
-    struct world_file *file = file_find(disk, name);
+    struct world_file *file = world_disk_find(disk, name);
     if (file == NULL || offset >= file->seen.size)
         return false;
     file->seen.data[offset] ^= (uint8_t)(1u << (bit % 8));

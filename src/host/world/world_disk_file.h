@@ -54,4 +54,18 @@ void world_file_write_torn(struct heap *heap, struct world_file *file, uint64_t 
 /* Decides about everything that was not synced; afterwards both images are one. */
 void world_file_crash(struct heap *heap, struct world_file *file, enum tear tear, struct random *random);
 
+/* ---- world_disk_names.c ---- */
+
+/* The file of that name, or of that handle while it is open; NULL when there is none. */
+struct world_file *world_disk_find(struct world_disk *disk, const char *name);
+struct world_file *world_disk_find_open(struct world_disk *disk, uint32_t handle);
+/* A new, empty file. */
+struct world_file *world_disk_make(struct world_disk *disk, const char *name);
+/* Gives a file another name. */
+void world_disk_rename(struct world_disk *disk, struct world_file *file, const char *name);
+/* Takes the name away; the file goes once it is unused. */
+void world_disk_remove(struct world_disk *disk, struct world_file *file);
+/* Somebody has ceased to use it: without a name it may go now. */
+void world_disk_unused(struct world_disk *disk, struct world_file *file);
+
 #endif

@@ -4,8 +4,7 @@
  * drawn time, short ones being as likely as long ones on a logarithmic scale. Mostly no more than k = (n - 1) / 2 nodes
  * are struck at once, so that the cluster works while it suffers; now and then more are, and power takes all.
  *
- * The hunter strikes who has just been elected, at once or after a few of its writes, since that is where leaders
- * leave entries behind that only they, or only a minority, have (protocols, III.1).
+ * world_faults_hunt.c strikes who has just been elected.
  *
  * Amnesia is beyond what a protocol can mask when it meets other losses, so it strikes only one node, while all others
  * run and count. */
@@ -14,14 +13,6 @@
 #include "base/panic.h"
 #include "base/time.h"
 #include "host/world/world_state.h"
-
-enum undo { UNDO_PARTITION, UNDO_SLOW, UNDO_DISK, UNDO_WAIT };
-
-/* Undo entries name what and whom in one number. */
-static uint32_t undo_target(enum undo undo, uint32_t place)
-{
-    return (uint32_t)undo << 8 | place;
-}
 
 /* ---- drawing ---- */
 
@@ -41,7 +32,7 @@ static bool drawn(const struct world *world, enum world_fault fault)
     return (world->faults.classes & (uint32_t)fault) != 0;
 }
 
-static int64_t outage(struct world *world)
+int64_t faults_outage(struct world *world)
 {
     return draw_log(&world->faults.random, NS_PER_MS, world->faults.outage_ns_max);
 }
@@ -115,7 +106,7 @@ static void strike_crash(struct world *world)
     struct process *process = victim(world);
     if (!process->up || !may_strike(world))
         return;
-    process->restart_delay_ns = outage(world);
+    process->restart_delay_ns = faults_outage(world);
     if (random_chance(&world->faults.random, 2, 3))
         process->doomed = true; /* in its next turn */
     else
@@ -128,8 +119,7 @@ static void strike_power(struct world *world)
         process_crash(&world->processes[i], draw_log(&world->faults.random, 10 * NS_PER_MS, 2 * NS_PER_S));
 }
 
-/* A member that forgot is filled from the others: they must all be there and count. Its clock does not go back behind
- * its last start, since a new incarnation is drawn from it when the old one is forgotten. */
+/* A member that forgot is filled from the others: they must all be there and count. */
 static void strike_amnesia(struct world *world)
 {
     struct process *process = any_process(world);
@@ -140,12 +130,10 @@ static void strike_amnesia(struct world *world)
         if (!process_status(&world->processes[i], &status) || !status.voter)
             return;
     }
-    process_crash(process, outage(world));
+    process_crash(process, faults_outage(world));
     world_disk_wipe(&process->disk);
     process->amnesiac = true;
-    int64_t wall_ns = process_wall_ns(process, world->now_ns);
-    if (wall_ns < process->booted_wall_ns)
-        process_clock_change(process, process->clock.drift_ppb, process->booted_wall_ns - wall_ns);
+    process->forgot = true;
     trace_line(world, process, "has lost its disk");
 }
 
@@ -156,11 +144,11 @@ static void strike_pause(struct world *world)
         return;
     if (random_chance(&world->faults.random, 1, 3)) {
         process->slow_factor = (uint32_t)draw_log(&world->faults.random, 2, 256);
-        schedule_push(&world->schedule, world->now_ns + outage(world), WORLD_UNDO,
+        schedule_push(&world->schedule, world->now_ns + faults_outage(world), WORLD_UNDO,
                       undo_target(UNDO_SLOW, process->place), NULL);
         return;
     }
-    int64_t pause_ns = outage(world);
+    int64_t pause_ns = faults_outage(world);
     process->paused_until_ns = world->now_ns + pause_ns;
     trace_line(world, process, "pauses for %lld ms", (long long)(pause_ns / NS_PER_MS));
     process->wake_at_ns = INT64_MAX;
@@ -169,7 +157,7 @@ static void strike_pause(struct world *world)
 
 /* ---- partitions ---- */
 
-static void cut_between(struct world *world, uint64_t side, bool there, bool back)
+void faults_cut_between(struct world *world, uint64_t side, bool there, bool back)
 {
     for (uint32_t a = 0; a < world->node_count; a++)
         for (uint32_t b = 0; b < world->node_count; b++) {
@@ -185,15 +173,15 @@ static void cut_between(struct world *world, uint64_t side, bool there, bool bac
 static void heal_later(struct world *world)
 {
     world->faults.partition_number++;
-    schedule_push(&world->schedule, world->now_ns + outage(world), WORLD_UNDO, undo_target(UNDO_PARTITION, 0),
+    schedule_push(&world->schedule, world->now_ns + faults_outage(world), WORLD_UNDO, undo_target(UNDO_PARTITION, 0),
                   (void *)(uintptr_t)world->faults.partition_number);
 }
 
-static void partition(struct world *world, uint64_t side, bool there, bool back)
+void faults_partition(struct world *world, uint64_t side, bool there, bool back)
 {
     trace_line(world, NULL, "partition: nodes %llx (bits) %s%s", (unsigned long long)side, there ? "->" : "",
                back ? "<-" : "");
-    cut_between(world, side, there, back);
+    faults_cut_between(world, side, there, back);
     heal_later(world);
 }
 
@@ -228,15 +216,15 @@ static void strike_partition(struct world *world)
         network_heal(&world->network); /* one partition follows another */
     uint64_t drawn_number = random_below(random, 10);
     if (drawn_number < 4)
-        partition(world, any_set(world), true, true);
+        faults_partition(world, any_set(world), true, true);
     else if (drawn_number < 6)
-        partition(world, bit(orderer(world)), true, true);
+        faults_partition(world, bit(orderer(world)), true, true);
     else if (drawn_number < 7)
-        partition(world, bit(any_process(world)), true, true);
+        faults_partition(world, bit(any_process(world)), true, true);
     else if (drawn_number < 8)
-        partition(world, bit(victim(world)), true, false);
+        faults_partition(world, bit(victim(world)), true, false);
     else if (drawn_number < 9)
-        partition(world, bit(victim(world)), false, true);
+        faults_partition(world, bit(victim(world)), false, true);
     else
         for (uint64_t i = random_below(random, 2 * (uint64_t)world->node_count); i > 0; i--)
             cut_link(world);
@@ -276,7 +264,7 @@ static void strike_disk(struct world *world)
     struct process *process = victim(world);
     struct world_disk_manner *manner = &process->disk.manner;
     uint64_t drawn_number = random_below(&world->faults.random, 10);
-    int64_t time_ns = outage(world);
+    int64_t time_ns = faults_outage(world);
     trace_line(world, process, "the disk is ill for %lld ms", (long long)(time_ns / NS_PER_MS));
     if (drawn_number < 4) {
         manner->stalled_until_ns = world->now_ns + time_ns;
@@ -340,8 +328,6 @@ void faults_strike(struct world *world, uint32_t fault)
     strike_again(world, (enum fault_process)fault);
 }
 
-static void strike_hunted(struct process *process);
-
 void faults_undo(struct world *world, uint32_t what, void *object)
 {
     struct process *process = &world->processes[what & 0xff];
@@ -358,8 +344,7 @@ void faults_undo(struct world *world, uint32_t what, void *object)
         process->disk.manner.full = false;
         break;
     case UNDO_WAIT:
-        if (world->faults.hunted == process->place + 1)
-            strike_hunted(process);
+        faults_waited(process);
         break;
     }
 }
@@ -390,69 +375,6 @@ void faults_heal(struct world *world)
         if (!process->up)
             process_boot(process);
     }
-}
-
-/* ---- the hunter ---- */
-
-/* Isolates one, and lets the one before come back: so logs that went different ways meet, and the one with the older
- * end may lead again (figure 3.7 of Ongaro's thesis). */
-static void rotate(struct process *process)
-{
-    struct world *world = process->world;
-    network_heal(&world->network);
-    trace_line(world, process, "is isolated as leader");
-    cut_between(world, bit(process), true, true);
-    world->faults.partition_number++;
-    int64_t time_ns = world->tuning.election_timeout_ns * random_between(&world->faults.random, 2, 8);
-    schedule_push(&world->schedule, world->now_ns + time_ns, WORLD_UNDO, undo_target(UNDO_PARTITION, 0),
-                  (void *)(uintptr_t)world->faults.partition_number);
-}
-
-static void strike_hunted(struct process *process)
-{
-    struct world *world = process->world;
-    struct faults *faults = &world->faults;
-    faults->hunted = 0;
-    if (world->healed || !process->up)
-        return;
-    faults->struck++;
-    bool crash = faults->hunt == HUNT_CRASH || (faults->hunt == HUNT_MIXED && random_chance(&faults->random, 1, 2));
-    if (faults->hunt == HUNT_ROTATE) {
-        rotate(process);
-    } else if (crash) {
-        process->doomed = true;
-        process->restart_delay_ns = outage(world);
-    } else {
-        partition(world, bit(process), true, true);
-    }
-}
-
-/* At its first stores, or some message delays later. */
-void faults_orders(struct process *process)
-{
-    struct world *world = process->world;
-    struct faults *faults = &world->faults;
-    if (faults->hunt == HUNT_NOT || world->healed || !random_chance(&faults->random, 1, faults->hunt_one_in))
-        return;
-    faults->hunted = process->place + 1;
-    if (random_chance(&faults->random, 1, 2)) {
-        faults->hunt_stores_left = (uint32_t)random_below(&faults->random, faults->hunt == HUNT_ROTATE ? 1 : 4);
-        return;
-    }
-    faults->hunt_stores_left = UINT32_MAX;
-    int64_t wait_ns = random_between(&faults->random, 0, 12 * world->network.manner.latency_ns);
-    schedule_push(&world->schedule, world->now_ns + wait_ns, WORLD_UNDO, undo_target(UNDO_WAIT, process->place), NULL);
-}
-
-void faults_stored(struct process *process)
-{
-    struct faults *faults = &process->world->faults;
-    if (faults->hunted != process->place + 1 || faults->hunt_stores_left == UINT32_MAX)
-        return;
-    if (faults->hunt_stores_left > 0)
-        faults->hunt_stores_left--;
-    else
-        strike_hunted(process);
 }
 
 /* ---- the draw for a run ---- */

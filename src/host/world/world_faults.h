@@ -57,5 +57,24 @@ void faults_heal(struct world *world);
 /* A member says that it orders now, or has stored a record: the hunter listens. */
 void faults_orders(struct process *process);
 void faults_stored(struct process *process);
+/* The time that the hunter let pass is over. */
+void faults_waited(struct process *process);
+
+/* ---- shared by world_faults*.c ---- */
+
+/* How long something lasts, drawn. */
+int64_t faults_outage(struct world *world);
+/* Cuts the links from one side (a set of places, as bits) to all others, and those back; for a drawn time. */
+void faults_partition(struct world *world, uint64_t side, bool there, bool back);
+/* The same without an end. */
+void faults_cut_between(struct world *world, uint64_t side, bool there, bool back);
+
+/* What ends, and whose: the target of a WORLD_UNDO entry. */
+enum undo { UNDO_PARTITION, UNDO_SLOW, UNDO_DISK, UNDO_WAIT };
+
+static inline uint32_t undo_target(enum undo undo, uint32_t place)
+{
+    return (uint32_t)undo << 8 | place;
+}
 
 #endif

@@ -67,11 +67,15 @@ void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wa
     };
 }
 
-/* The monotone clock of a machine begins anew at each start. */
+/* The monotone clock of a machine begins anew at each start. The wall clock of one that lost its disk does not go back
+ * behind its last start, since its incarnation is drawn from it when the old one is forgotten. */
 static void clock_boot(struct process *process)
 {
     struct world *world = process->world;
-    process->clock.wall_base_ns = process_wall_ns(process, world->now_ns);
+    int64_t wall_ns = process_wall_ns(process, world->now_ns);
+    if (process->forgot && wall_ns < process->booted_wall_ns + NS_PER_S)
+        wall_ns = process->booted_wall_ns + NS_PER_S; /* starts with a clock set back had counted on from there */
+    process->clock.wall_base_ns = wall_ns;
     process->clock.mono_base_ns = random_between(&world->random, NS_PER_S, 1000 * NS_PER_S);
     process->clock.since_ns = world->now_ns;
 }
@@ -255,6 +259,7 @@ void process_boot(struct process *process)
         return;
     }
     process->up = true;
+    process->forgot = false;
     process->life++;
     process->doomed = false;
     process->orderer_seen = 0;

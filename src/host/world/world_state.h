@@ -104,6 +104,7 @@ struct process {
     int64_t booted_wall_ns; /* the highest wall time at any start */
     bool up;
     bool amnesiac;     /* its disk was replaced: it must not call itself new */
+    bool forgot;       /* and it has not started since */
     bool doomed;       /* dies in its next turn */
     bool boot_pending; /* a WORLD_BOOT is scheduled */
     uint32_t slow_factor;

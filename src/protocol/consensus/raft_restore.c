@@ -80,6 +80,10 @@ static bool restore_entry(struct raft *self, const struct event_restore *restore
         raft_log_truncate(&self->log, self->log.head); /* older than what the part keeps; it superseded what follows */
         return true;
     }
+    /* Behind a checkpoint lie entries that were superseded while one before them reached across the base: they follow
+     * nothing that is kept. What superseded them is older than the base, or comes later. */
+    if (!self->restore_foreign && raft_log_count(&self->log) == 0 && entry->index > self->log.base_index + 1)
+        return true;
     if (!cut_before(self, entry->index) || entry->term < raft_log_last_term(&self->log))
         return false;
     if (raft_log_room(&self->log) == 0) {
