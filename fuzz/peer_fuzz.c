@@ -1,191 +1,325 @@
-/* The peer codec: bytes from another node, into a whole node with a Raft member of three.
+/* Bytes from other nodes, into a whole node of a three-node raft group. The peers can be obliging, so that the node
+ * leads, replicates and writes checkpoints while it gets bad bytes. The input is a script: bytes as they come, messages that are
+ * sealed properly around any body, the node's own messages sent back to it changed, answers that make it leader,
+ * fragments, lost connections, greetings, requests, and time. What must hold for all bytes: no sanitizer complains, the
+ * node says only what is a whole and well sealed message, and raft's own check finds nothing.
  *
- * The input is a script. Some of its steps hand the node bytes as they are; others wrap them in a header whose magic,
- * length, sender and checksum are right, so that what is behind those checks is reached too. What must hold: no
- * sanitizer complains, and whatever was consumed was whole.
- *
- * A peer whose messages are well formed and contradict each other is an arbitrary failure, which Raft does not mask: a
- * member may then stop on a broken invariant, loudly. That ends the script; it is no finding. */
-#include <setjmp.h>
+ * An operation is a byte that says what, a byte that says how, a byte of length, and so many bytes. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/panic.h"
+#include "base/time.h"
 #include "contract/header.h"
 #include "node/node.h"
+#include "protocol/consensus/raft.h"
 #include "protocol/registry.h"
+#include "service/commands.h"
 #include "service/registry.h"
 #include "storage/disk_testing.h"
 
-enum { NODE_BYTES = 96 << 20, DISK_BYTES = 16 << 20, STEPS_MAX = 200, MESSAGE_BYTES_MAX = 4096 };
+enum { GROUP = 0, OPERATIONS_MAX = 300, INPUT_MAX = 1 << 17, HEARD_MAX = 1 << 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static uint8_t node_memory[NODE_BYTES] __attribute__((aligned(16)));
-static uint8_t disk_memory[DISK_BYTES] __attribute__((aligned(16)));
-static uint8_t received[2 * MESSAGE_BYTES_MAX];
-static struct disk_testing disk;
-static jmp_buf stopped;
-
+static uint8_t region[160 << 20] __attribute__((aligned(4096)));
+static uint8_t disk_region[64 << 20] __attribute__((aligned(4096)));
 static const uint32_t members[] = {1, 2, 3};
 static const uint32_t peers[] = {2, 3};
+static struct disk_testing disk;
+static struct group_spec spec;
+static struct node_options options;
+static struct node *node;
+static int64_t now_ns;
+static uint64_t stream;
+static uint8_t input[INPUT_MAX]; /* what was received stays here until the turn */
+static uint8_t heard[HEARD_MAX]; /* the node's last messages to node 2 */
+static size_t heard_size;
 
-struct script {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint8_t byte(struct script *script)
+static void answered(void *context, uint64_t cookie, const struct answer *answer)
 {
-    if (script->size == 0) return 0;
-    script->size--;
-    return *script->data++;
+    (void)context;
+    invariant(cookie != 0 && (answer->bytes.size == 0 || answer->bytes.data != NULL), "an answer is whole");
 }
 
-static struct span take(struct script *script, size_t size)
+static void open_node(bool init)
 {
-    if (size > script->size) size = script->size;
-    struct span bytes = {script->data, size};
-    script->data += size;
-    script->size -= size;
-    return bytes;
+    spec = (struct group_spec){.group = GROUP, .name = "fuzz", .self = 1, .members = members, .member_count = 3, .k = 1,
+                               .protocol = protocol_find("raft"), .service = service_find("kv")};
+    spec_defaults(&spec.tuning);
+    spec.tuning.log_entries_max = 512;
+    spec.tuning.service_heap_bytes = 8 << 20;
+    spec.tuning.service_bytes_max = 1 << 20;
+    spec.tuning.command_bytes_max = 1 << 16;
+    spec.tuning.append_bytes_max = 1 << 16;
+    spec.tuning.checkpoint_log_bytes = 1 << 14;
+    node_options_default(&options);
+    options.id = 1;
+    options.cluster = 3;
+    options.client_address = "127.0.0.1:7001";
+    options.peers = peers;
+    options.peer_count = 2;
+    options.groups = &spec;
+    options.group_count = 1;
+    options.init = init;
+    options.disk = &disk.door;
+    options.wal_segment_bytes = 1 << 16;
+    options.window = 64;
+    options.peer_output_bytes_max = 1 << 20;
+    options.working_bytes = 32 << 20;
+    options.now_ns = options.wall_ns = now_ns;
+    size_t size = (node_heap_size(&options) + 4095) & ~(size_t)4095;
+    invariant(size <= sizeof region, "the region has room for the node");
+    char why[256];
+    int error = node_create(&node, heap_init(region, size), &options, why, sizeof why);
+    invariant(error == 0, "a healthy directory opens");
+    node_set_door(node, &(struct node_door){.answer = answered});
 }
 
-/* The member stops; memory begins anew with the next input. */
-static void on_panic(const char *what, void *argument)
+/* What the node says must be what another node would take. */
+static void listen_to(uint32_t peer)
 {
-    (void)what;
-    (void)argument;
-    longjmp(stopped, 1);
+    struct span out = node_output(node, peer);
+    for (size_t at = 0; at < out.size;) {
+        struct header header;
+        invariant(out.size - at >= HEADER_SIZE, "output consists of whole messages");
+        header_decode(out.data + at, &header);
+        struct span body = span_of(out.data + at + HEADER_SIZE, header.length);
+        invariant(header.magic == HEADER_MAGIC && header.length <= NODE_FRAME_SIZE_MAX && header.sender == 1 &&
+                      body.size <= out.size - at - HEADER_SIZE &&
+                      header_crc(0, out.data + at, body, (struct span){0}) == header.crc,
+                  "output is well sealed");
+        at += HEADER_SIZE + body.size;
+    }
+    if (peer == 2 && out.size > 0) {
+        heard_size = out.size < HEARD_MAX ? out.size : HEARD_MAX;
+        memcpy(heard, out.data, heard_size);
+    }
+    node_output_sent(node, peer, out.size);
 }
 
-static struct node *make_node(struct group_spec *spec, struct node_options *options)
+static void turn(void)
 {
-    static char why[256];
-    struct heap *disk_heap = heap_init(disk_memory, sizeof disk_memory);
-    disk_testing_init(&disk, disk_heap, 1);
-    *spec = (struct group_spec){.name = "default",
-                                .self = 1,
-                                .members = members,
-                                .member_count = 3,
-                                .k = 1,
-                                .protocol = protocol_find("raft"),
-                                .service = service_find("kv")};
-    spec_defaults(&spec->tuning);
-    spec->tuning.log_entries_max = 256;
-    spec->tuning.checkpoint_log_bytes = 1 << 16;
-    spec->tuning.service_heap_bytes = 2 << 20;
-    spec->tuning.command_bytes_max = 1 << 20;
-    node_options_default(options);
-    options->id = 1;
-    options->cluster = 7;
-    options->peers = peers;
-    options->peer_count = 2;
-    options->groups = spec;
-    options->group_count = 1;
-    options->init = true;
-    options->seed = 1;
-    options->disk = &disk.door;
-    options->wal_segment_bytes = 64 << 10;
-    options->window = 64;
-    options->working_bytes = 32 << 20;
-    options->now_ns = options->wall_ns = 1000000000;
-    invariant(node_heap_size(options) <= sizeof node_memory, "the fuzzer's node fits");
-    struct node *node;
-    invariant(node_create(&node, heap_init(node_memory, sizeof node_memory), options, why, sizeof why) == 0, why);
-    return node;
-}
-
-static void turn(struct node *node, int64_t now_ns)
-{
-    for (int rounds = 0; rounds < 8; rounds++) {
-        node_turn(node, now_ns, now_ns);
-        for (int i = 0; i < 2; i++) node_output_sent(node, peers[i], node_output(node, peers[i]).size);
-        if (node_write(node) != 1 && !node_wants_turn(node)) break;
+    for (int turns = 0; turns < 50; turns++) {
+        node_turn(node, now_ns, now_ns + NS_PER_S);
+        const char *wrong = spec.protocol->check(node_member(node, GROUP));
+        if (wrong != NULL)
+            panic_at(__FILE__, __LINE__, wrong);
+        listen_to(2);
+        listen_to(3);
+        if (node_write(node) != 1 && !node_wants_turn(node))
+            return;
     }
 }
 
-/* A message that passes every check of the frame: only its body and the rest of its header are the script's. */
-static size_t framed(struct script *script, uint32_t sender, uint8_t *out)
+/* The peer is gone when it breaks the framing, and comes back. */
+static void receive(uint32_t peer, size_t size)
 {
-    struct header header = {.magic = HEADER_MAGIC, .version = HEADER_VERSION, .sender = sender, .incarnation = 5};
-    header.kind = byte(script) % 5;
-    header.type = byte(script) % 32;
-    header.slot = byte(script) % 2;
-    if (header.kind == HEADER_FRAGMENT) {
-        header.sequence = byte(script);
-        header.position = (uint64_t)byte(script) * 16;
-        header.synced = (uint64_t)byte(script) * 64;
+    if (node_receive(node, peer, input, size) < 0) {
+        node_peer_lost(node, peer);
+        node_peer_connected(node, peer, 5, span_string("127.0.0.1:7002"));
     }
-    struct span body = take(script, (size_t)byte(script) * 4);
+    turn();
+}
+
+static struct header header_of(uint32_t peer, uint16_t type)
+{
+    return (struct header){.magic = HEADER_MAGIC, .version = HEADER_VERSION, .type = type, .kind = HEADER_MESSAGE,
+                           .group = GROUP, .sender = peer, .incarnation = 5};
+}
+
+static void receive_sealed(struct header header, struct span body)
+{
     header.length = (uint32_t)body.size;
-    header_seal(0, &header, body, (struct span){0}, out);
-    if (body.size > 0) memcpy(out + HEADER_SIZE, body.data, body.size);
-    return HEADER_SIZE + body.size;
+    header_seal(0, &header, body, (struct span){0}, input);
+    if (body.size > 0)
+        memmove(input + HEADER_SIZE, body.data, body.size);
+    receive(header.sender == 3 ? 3 : 2, HEADER_SIZE + body.size);
 }
 
-static void receive(struct node *node, uint32_t peer, size_t size)
+/* Any body in a message of its type, or (how's high bit) of the nodes themselves; with any header fields behind it. */
+static void structured(uint8_t how, struct span bytes, bool forged)
 {
-    int64_t taken = node_receive(node, peer, received, size);
-    invariant(taken <= (int64_t)size, "no more is consumed than was given");
+    struct header header = header_of(2 + (how & 1u), (uint16_t)(how >> 1) % 16);
+    if ((how & 0x80) != 0)
+        header.kind = HEADER_NODE;
+    if (forged && bytes.size > 4) {
+        header.kind = bytes.data[0] % 6;
+        header.group = bytes.data[1] & 1u;
+        header.slot = bytes.data[2];
+        header.version = (uint8_t)(bytes.data[3] & 3);
+        bytes = span_of(bytes.data + 4, bytes.size - 4);
+    }
+    receive_sealed(header, bytes);
 }
 
-static void step(struct node *node, struct script *script, int64_t *now_ns)
+/* A message in two fragments, of which the second may not follow. */
+static void fragments(uint8_t how, struct span bytes)
 {
-    uint8_t what = byte(script);
-    uint32_t peer = peers[(what >> 4) & 1];
-    size_t size = 0;
-    switch (what & 7) {
-    case 0: {
-        struct greeting greeting;
-        char why[128];
-        struct span bytes = take(script, byte(script));
-        (void)node_greeting_read(node, bytes, &greeting, why, sizeof why);
-        break;
+    static uint8_t whole[HEADER_SIZE + 256];
+    struct header inner = header_of(2, (uint16_t)(how % RAFT_MESSAGE_COUNT)), outer = inner;
+    inner.length = (uint32_t)bytes.size;
+    header_seal(0, &inner, bytes, (struct span){0}, whole);
+    if (bytes.size > 0)
+        memcpy(whole + HEADER_SIZE, bytes.data, bytes.size);
+    size_t size = HEADER_SIZE + bytes.size, cut = size / 2;
+    outer.kind = HEADER_FRAGMENT;
+    outer.sequence = ++stream;
+    outer.synced = size;
+    receive_sealed(outer, span_of(whole, cut));
+    if ((how & 0x80) != 0)
+        return;
+    outer.position = cut;
+    receive_sealed(outer, span_of(whole + cut, size - cut));
+}
+
+/* One of the node's own messages comes back, from 2, with some bytes of its body changed. */
+static void echo(uint8_t how, struct span bytes)
+{
+    size_t at = 0;
+    struct header header;
+    for (uint8_t skip = how % 8;; skip--) {
+        if (heard_size - at < HEADER_SIZE)
+            return;
+        header_decode(heard + at, &header);
+        if (header.length > heard_size - at - HEADER_SIZE)
+            return;
+        if (skip == 0)
+            break;
+        at += HEADER_SIZE + header.length;
     }
-    case 1: {
-        struct span bytes = take(script, byte(script));
-        if (bytes.size > 0) memcpy(received, bytes.data, bytes.size);
-        receive(node, peer, bytes.size);
-        break;
+    static uint8_t body[NODE_FRAME_SIZE_MAX];
+    memcpy(body, heard + at + HEADER_SIZE, header.length);
+    for (size_t i = 0; i + 1 < bytes.size && header.length > 0; i += 2)
+        body[bytes.data[i] % header.length] ^= bytes.data[i + 1];
+    header.sender = 2;
+    header.incarnation = 5;
+    header.position = 0;
+    receive_sealed(header, span_of(body, header.length));
+}
+
+static void reply(uint16_t type, const void *message)
+{
+    uint8_t body[MESSAGE_HEAD_SIZE_MAX];
+    struct span tail;
+    size_t size = message_encode(&spec.protocol->messages.types[type], message, body, &tail);
+    receive_sealed(header_of(2, type), span_of(body, size));
+}
+
+/* Node 2 does what the candidate or leader hopes for. */
+static void oblige(void)
+{
+    static uint8_t copy[HEARD_MAX];
+    size_t size = heard_size;
+    memcpy(copy, heard, size);
+    for (size_t at = 0; size - at >= HEADER_SIZE;) {
+        struct header header;
+        union { struct raft_vote vote; struct raft_append append; uint8_t bytes[MESSAGE_STRUCT_SIZE_MAX]; } body;
+        header_decode(copy + at, &header);
+        if (header.length > size - at - HEADER_SIZE)
+            return;
+        struct span bytes = span_of(copy + at + HEADER_SIZE, header.length);
+        at += HEADER_SIZE + header.length;
+        if (header.kind != HEADER_MESSAGE || (header.type != RAFT_VOTE && header.type != RAFT_APPEND) ||
+            !message_decode(&spec.protocol->messages.types[header.type], bytes, &body))
+            continue;
+        if (header.type == RAFT_VOTE) {
+            const struct raft_vote_ack ack = {.term = body.vote.pre ? body.vote.term - 1 : body.vote.term,
+                                              .asked = body.vote.term, .nonce = body.vote.nonce,
+                                              .pre = body.vote.pre, .granted = 1};
+            reply(RAFT_VOTE_ACK, &ack);
+        } else {
+            const struct raft_round_ack round = {.term = body.append.term, .round = body.append.round, .voter = 1};
+            const struct raft_append_ack ack = {.term = body.append.term, .prev_index = body.append.prev_index,
+                                                .match = body.append.last, .ok = 1, .voter = 1};
+            reply(RAFT_ROUND_ACK, &round);
+            reply(RAFT_APPEND_ACK, &ack);
+        }
     }
-    case 2:
-    case 3:
-        size = framed(script, peer, received);
-        if (what & 8) size += framed(script, peer, received + size);
-        receive(node, peer, size);
+}
+
+static void request(uint8_t how, struct span bytes)
+{
+    bool read = (how & 1) != 0;
+    if (!node_request_room(node, GROUP, read))
+        return;
+    struct buffer *out = node_request_begin(node, GROUP, read);
+    size_t at = command_begin(out, read ? OP_GET : OP_SET, 0, read ? 1 : 2);
+    bool good = at != SIZE_MAX && command_argument(out, span_string("key")) && (read || command_argument(out, bytes));
+    invariant(good, "a request has room");
+    command_end(out, at);
+    node_request_commit(node, GROUP, read, 1);
+    turn();
+}
+
+static void greet(uint8_t how, struct span bytes)
+{
+    uint8_t copy[NODE_GREETING_SIZE_MAX + 256];
+    size_t size = node_greeting(node, copy);
+    struct header header;
+    header_decode(copy, &header);
+    for (size_t i = 0; i + 1 < bytes.size; i += 2)
+        copy[bytes.data[i] % size] ^= bytes.data[i + 1];
+    if ((how & 1) != 0)
+        store_u32(copy, header_crc(0, copy, span_of(copy + HEADER_SIZE, size - HEADER_SIZE), (struct span){0}));
+    struct greeting greeting;
+    char why[64];
+    int64_t taken = node_greeting_read(node, span_of(copy, how % (size + 1)), &greeting, why, sizeof why);
+    invariant(taken <= (int64_t)size, "no more is taken than was given");
+}
+
+static void operate(uint8_t what, uint8_t how, struct span bytes)
+{
+    switch (what % 11) {
+    case 0:
+        if (bytes.size > 0)
+            memcpy(input, bytes.data, bytes.size);
+        receive(2 + (how & 1u), bytes.size);
         break;
-    case 4: *now_ns += (int64_t)byte(script) * 4000000; break;
-    case 5:
-        if (what & 8) node_peer_lost(node, peer);
-        else node_peer_connected(node, peer, 5 + (what >> 5), (struct span){0});
+    case 1: structured(how, bytes, false); break;
+    case 2: structured(how, bytes, true); break;
+    case 3: fragments(how, bytes); break;
+    case 4:
+    case 5: echo(how, bytes); break;
+    case 6: oblige(); break;
+    case 7: request(how, bytes); break;
+    case 8: greet(how, bytes); break;
+    case 9:
+        node_peer_lost(node, 2);
+        turn();
+        node_peer_connected(node, 2, 5 + (how & 1u), span_of(bytes.data, bytes.size));
+        turn();
         break;
     default:
-        if (node_request_room(node, 0, false)) {
-            struct buffer *out = node_request_begin(node, 0, false);
-            size_t at = command_begin(out, OP_TICK, 0, 0);
-            command_end(out, at);
-            node_request_commit(node, 0, false, 1);
-        }
+        now_ns += (int64_t)how * 4 * NS_PER_MS;
+        turn();
         break;
     }
-    turn(node, *now_ns); /* what was received lies still until here */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct group_spec spec;
-    struct node_options options;
-    struct script script = {data, size};
-    int64_t now_ns = 1000000000;
-    panic_hook_set(NULL, NULL);
-    struct node *node = make_node(&spec, &options);
-    node_peer_connected(node, 2, 5, (struct span){0});
-    node_peer_connected(node, 3, 5, (struct span){0});
-    turn(node, now_ns);
-    panic_hook_set(on_panic, NULL);
-    if (setjmp(stopped) == 0)
-        for (int steps = 0; steps < STEPS_MAX && script.size > 0; steps++) step(node, &script, &now_ns);
-    panic_hook_set(NULL, NULL);
+    if (size < 1)
+        return 0;
+    struct heap *disk_heap = heap_init(disk_region, sizeof disk_region);
+    disk_testing_init(&disk, disk_heap, 1);
+    now_ns = NS_PER_S;
+    stream = heard_size = 0;
+    open_node((data[0] & 1) == 0);
+    turn();
+    node_peer_connected(node, 2, 5, span_string("127.0.0.1:7002"));
+    node_peer_connected(node, 3, 5, span_string("127.0.0.1:7003"));
+    turn();
+    data++, size--;
+    for (int i = 0; i < OPERATIONS_MAX && size >= 3 && node_failure(node) == NULL; i++) {
+        size_t length = data[2] < size - 3 ? data[2] : size - 3;
+        operate(data[0], data[1], span_of(data + 3, length));
+        data += 3 + length;
+        size -= 3 + length;
+    }
+    node_destroy(node);
+    disk_testing_free(&disk);
     return 0;
 }

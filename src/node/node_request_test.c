@@ -152,6 +152,34 @@ static void what_names_a_position_leaves_when_it_is_stored(void **state)
     assert_int_equal(puppet_last(puppet, EVENT_STORED)->a, puppet->word);
 }
 
+static void sends_after_its_mark(struct puppet *puppet, const struct event *event, struct effects *out)
+{
+    (void)puppet;
+    if (event->kind == EVENT_REQUEST)
+        puppet_send(out, 1, event->request.first_number, 0)->after = puppet_mark(out, 9);
+}
+
+static void each_waits_for_its_own_position(void **state)
+{
+    struct machine *machine = started(state);
+    const struct puppet *puppet = machine_puppet(machine);
+    machine_puppet(machine)->script = sends_after_its_mark;
+    machine->disk.completes_later = true;
+    for (uint64_t number = 1; number <= 2; number++) {
+        machine_request(machine, true, TALLY_GET, 0, number);
+        machine_settle(machine); /* a write of its own */
+    }
+    assert_int_equal(machine->disk.pending_count, 2);
+    for (uint64_t number = 1; number <= 2; number++) {
+        int status;
+        uint64_t token = disk_testing_complete(&machine->disk, 0, &status);
+        node_disk_complete(machine->node, token, status);
+        machine_settle(machine);
+        assert_int_equal(puppet_count(puppet, EVENT_MESSAGE, 0), number);
+        assert_int_equal(puppet_last(puppet, EVENT_MESSAGE)->a, number);
+    }
+}
+
 static void nothing_that_waits_survives_a_crash(void **state)
 {
     struct machine *machine = started(state);
@@ -579,6 +607,7 @@ int main(void)
         TEST(start_comes_first_and_once),
         TEST(clocks_never_go_back),
         TEST(what_names_a_position_leaves_when_it_is_stored),
+        TEST(each_waits_for_its_own_position),
         TEST(nothing_that_waits_survives_a_crash),
         TEST(each_request_is_answered_once_in_order),
         TEST(abandoned_commands_leave_no_trace),
