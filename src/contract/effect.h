@@ -87,7 +87,7 @@ struct effect_deliver {
 enum reply_kind {
     REPLY_ANSWER,  /* `bytes` is the answer, a RESP3 value */
     REPLY_REFUSED, /* certainly never: it has not happened and will not; `bytes` is an error's text */
-    REPLY_AGAIN,   /* this handing in was not taken; node/ may hand it in again, when somebody orders */
+    REPLY_AGAIN,   /* this handing in was not taken, as a whole: node/ may hand the bundle in again, when somebody orders */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
 };
 

@@ -129,8 +129,8 @@ struct greeting {
     struct span client_address;
 };
 /* Reads a greeting: bytes consumed, 0 if it is not whole yet, or a negative error with a sentence in `why`
- * (ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_WRONG_NODE, ERROR_INVALID for garbage). */
-int64_t node_greeting_read(const struct node *node, struct span bytes, struct greeting *out, char *why,
+ * (ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_WRONG_NODE, ERROR_INVALID for garbage); a refusal is counted. */
+int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting *out, char *why,
                            size_t why_size);
 /* A connection to that peer is up (a former one is gone), or lost. */
 void node_peer_connected(struct node *node, uint32_t peer, uint64_t incarnation, struct span client_address);
@@ -197,7 +197,8 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     X(TYPE, "unknown message type")                   \
     X(BODY, "malformed body")                         \
     X(INCARNATION, "meant for another incarnation")   \
-    X(FRAGMENT, "fragment that fits nothing")
+    X(FRAGMENT, "fragment that fits nothing")         \
+    X(GREETING, "greeting refused")
 #define REJECT_ENUM(name, text) REJECT_##name,
 enum reject { REJECTS(REJECT_ENUM) REJECT_COUNT };
 const char *reject_text(enum reject reason);

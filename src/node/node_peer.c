@@ -79,8 +79,8 @@ static int refuse(char *why, size_t why_size, int error, const char *text)
     return error;
 }
 
-int64_t node_greeting_read(const struct node *node, struct span bytes, struct greeting *out, char *why,
-                           size_t why_size)
+static int64_t read_greeting(const struct node *node, struct span bytes, struct greeting *out, char *why,
+                             size_t why_size)
 {
     if (bytes.size >= 2 + 8 && load_u16(bytes.data + 8) != HEADER_MAGIC)
         return refuse(why, why_size, ERROR_INVALID, "what it sent is no lockstep greeting: is this a peer port?");
@@ -103,6 +103,13 @@ int64_t node_greeting_read(const struct node *node, struct span bytes, struct gr
         return refuse(why, why_size, ERROR_WRONG_NODE, "its node id is not in this node's list of peers");
     *out = (struct greeting){.node = header.sender, .incarnation = header.incarnation, .client_address = body};
     return (int64_t)(HEADER_SIZE + header.length);
+}
+
+int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting *out, char *why, size_t why_size)
+{
+    int64_t size = read_greeting(node, bytes, out, why, why_size);
+    if (size < 0) node_reject(node, REJECT_GREETING);
+    return size;
 }
 
 /* ---- connections ---- */

@@ -2,6 +2,7 @@
  * the opposite one. */
 #include "host/real/host.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,23 @@ static int copy_texts(struct real_host *host)
     return OK;
 }
 
+/* A taken port is found out before the directory gets an identity: else a new node that fails here would have to be told
+ * to forget what it was. */
+static int check_port(const struct socket_address *where, const char *option, char *why, size_t why_size)
+{
+    int probe = socket_listen(where);
+    if (probe < 0 && errno == EADDRINUSE) {
+        char text[SOCKET_HOST_SIZE_MAX + SOCKET_PORT_SIZE_MAX];
+        socket_address_print(where, text, sizeof text);
+        snprintf(why, why_size, "port %u of %s is in use; stop the process that has it, or choose another %s",
+                 (unsigned)socket_address_port(where), text, option);
+        return ERROR_BUSY;
+    }
+    if (probe >= 0)
+        close(probe);
+    return OK; /* what else may be wrong is told when the port is opened to stay */
+}
+
 static int check_address(const struct real_host *host, const char *address, const char *option, char *why,
                          size_t why_size)
 {
@@ -73,7 +91,7 @@ static int check_address(const struct real_host *host, const char *address, cons
     if (status != OK)
         return status;
     if (!host->options.protected_mode || socket_address_is_loopback(&where))
-        return OK;
+        return check_port(&where, option, why, why_size);
     snprintf(why, why_size,
              "%s %s is reachable from other machines, and connections are neither encrypted nor authenticated: whoever "
              "reaches it can read and change all data. Use a loopback address, or accept that with --protected-mode no",
