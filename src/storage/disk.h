@@ -6,7 +6,7 @@
  * by disk_complete_fn, in any order, never inside submit() unless the host says so by returning DISK_DONE.
  *
  * What is durable: DISK_WRITE_DURABLE when it completes; DISK_WRITE only after a DISK_SYNC of that file completed;
- * create, rename, remove when they return or complete. A crash may keep any part of what was not durable. */
+ * create (but for names that end in .tmp), rename, remove when they return or complete. A crash may keep any part of what was not durable. */
 #ifndef LOCKSTEP_STORAGE_DISK_H
 #define LOCKSTEP_STORAGE_DISK_H
 

@@ -144,6 +144,8 @@ struct wal {
     uint8_t *scratch; /* aligned, for cold reads */
     void *scratch_block;
     size_t scratch_size;
+    uint32_t scratch_segment; /* whose bytes [first, end) lie there; UINT32_MAX: none */
+    uint64_t scratch_first, scratch_end;
     struct wal_counters counters;
 };
 

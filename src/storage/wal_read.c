@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "storage/wal_internal.h"
 
+enum { READ_AHEAD = 256 * 1024 };
+
 static const struct wal_entry *entry_find(const struct wal *wal, uint32_t group, uint64_t position)
 {
     const struct wal_group *found = wal_group_find(wal, group);
@@ -22,23 +24,54 @@ static int scratch_reserve(struct wal *wal, size_t size)
     return OK;
 }
 
+/* Makes [first, end) of the segment lie in the scratch, and as much of what follows it as one read may bring: after a
+ * restart and for a laggard records are read one after the other. A segment without an image is not written any more,
+ * so what was read stays right; its number never comes back. */
+static int scratch_fill(struct wal *wal, const struct wal_segment *segment, uint64_t first, uint64_t end)
+{
+    bool held = wal->scratch_segment == segment->number && first >= wal->scratch_first && end <= wal->scratch_end;
+    if (held)
+        return OK;
+    uint64_t ahead = first + READ_AHEAD;
+    if (ahead > segment->size)
+        ahead = segment->size;
+    if (ahead < end)
+        ahead = end;
+    wal->scratch_segment = UINT32_MAX;
+    int result = scratch_reserve(wal, (size_t)(ahead - first));
+    if (result != OK)
+        return result;
+    result = wal->disk->read(wal->disk, segment->handle, first, wal->scratch, (size_t)(ahead - first));
+    if (result != OK && ahead > end) { /* what cannot be read may be further on */
+        ahead = end;
+        result = wal->disk->read(wal->disk, segment->handle, first, wal->scratch, (size_t)(end - first));
+    }
+    if (result != OK)
+        return result;
+    wal->counters.reads_cold++;
+    wal->scratch_segment = segment->number;
+    wal->scratch_first = first;
+    wal->scratch_end = ahead;
+    return OK;
+}
+
 static int read_cold(struct wal *wal, const struct wal_segment *segment, const struct wal_entry *entry,
                      uint32_t group, uint64_t position, struct span *body)
 {
     uint64_t offset = (uint64_t)entry->place * 8;
     uint64_t first = offset / WAL_BLOCK_SIZE * WAL_BLOCK_SIZE;
     uint64_t end = wal_round_up(offset + HEADER_SIZE + entry->size, WAL_BLOCK_SIZE);
-    int result = scratch_reserve(wal, (size_t)(end - first));
-    if (result == OK)
-        result = wal->disk->read(wal->disk, segment->handle, first, wal->scratch, (size_t)(end - first));
+    int result = scratch_fill(wal, segment, first, end);
     if (result != OK)
         return result == ERROR_INVALID ? ERROR_CORRUPT : result;
-    wal->counters.reads_cold++;
-    struct wal_view view = {
-        .bytes = wal->scratch, .size = end - first, .seed = segment->seed, .node = wal->options.node};
+    struct wal_view view = {.bytes = wal->scratch + (first - wal->scratch_first),
+                            .size = end - first,
+                            .seed = segment->seed,
+                            .node = wal->options.node};
     struct wal_item item;
     if (!wal_item_at(&view, offset - first, &item) || !item.record || item.header.group != group ||
         item.header.position != position || item.body.size != entry->size) {
+        wal->scratch_segment = UINT32_MAX;
         wal->counters.damaged_records++;
         return ERROR_CORRUPT;
     }

@@ -270,7 +270,8 @@ static void test_reads_come_from_the_image_and_then_from_the_disk(void **state)
     assert_int_equal(wal_counters(f.wal)->reads_cold, 0);
     for (uint64_t i = 1; i <= 60; i++)
         read_check(i, 300 * i);
-    assert_true(wal_counters(f.wal)->reads_cold > 20);
+    /* Several segments, each read ahead rather than record by record. */
+    assert_true(wal_counters(f.wal)->reads_cold > 1 && wal_counters(f.wal)->reads_cold <= 20);
     uint8_t slot;
     uint16_t type;
     struct span body;

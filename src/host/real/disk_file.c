@@ -49,6 +49,12 @@ bool disk_name_is_valid(const char *name)
     return size > 0 && size < DISK_NAME_SIZE_MAX && name[0] != '.' && strchr(name, '/') == NULL;
 }
 
+static bool is_temporary(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 4 && strcmp(name + length - 4, ".tmp") == 0;
+}
+
 static bool is_log(const char *name)
 {
     return strncmp(name, "log-", 4) == 0;
@@ -67,8 +73,8 @@ int disk_file_open(int directory, const char *name, bool create, bool *synced)
         fd = openat(directory, name, flags, 0640);
     if (fd < 0)
         return disk_error_from_errno(errno);
-    /* The door promises that a created file's name is durable when open returns. */
-    if (create && fsync(directory) != 0) {
+    /* The door promises that a created file's name is durable when open returns; a temporary one is renamed later. */
+    if (create && !is_temporary(name) && fsync(directory) != 0) {
         int status = disk_error_from_errno(errno);
         close(fd);
         return status;
