@@ -1,21 +1,30 @@
 /* Writing a checkpoint while serving.
  *
  * Its content is the protocol's own part, the session table, and the service's pieces; the first two are taken at the
- * CHECKPOINT effect, the service's state is frozen then (checkpoint_begin) and written one piece a turn, so that no
- * command waits for more than one piece. When the file is durable and verified the member learns it as STATE, and the
- * log before the position that it named may go. */
+ * CHECKPOINT effect, the service's state is frozen then (checkpoint_begin) and written one piece a turn, at most one a
+ * millisecond, so that no command waits for more than one piece. When the file is durable and verified the member
+ * learns it as STATE, and the log before the position that it named may go. */
 #include <string.h>
 
 #include "base/panic.h"
+#include "base/time.h"
 #include "node/node_internal.h"
 
-enum { PIECE_BYTES = 64 * 1024 };
+enum { PIECE_BYTES = 64 * 1024, PIECE_INTERVAL_US = 1000 };
 
 bool member_checkpoint_busy(const struct member *member)
 {
     const struct checkpointing *state = &member->checkpointing;
     if (state->writer == NULL) return false;
-    return state->finishing ? checkpoint_wants_step(state->writer) : checkpoint_ready(state->writer);
+    if (state->finishing) return checkpoint_wants_step(state->writer);
+    return checkpoint_ready(state->writer) && state->next_piece_ns <= member->node->now_ns;
+}
+
+int64_t member_checkpoint_next_ns(const struct member *member)
+{
+    const struct checkpointing *state = &member->checkpointing;
+    bool paced = state->writer != NULL && !state->finishing && checkpoint_ready(state->writer);
+    return paced ? state->next_piece_ns : INT64_MAX;
 }
 
 static void close_service(struct member *member)
@@ -103,7 +112,8 @@ void member_checkpoint_drive(struct member *member)
     int result = 0;
     if (state->finishing) {
         result = checkpoint_step(state->writer);
-    } else if (checkpoint_ready(state->writer)) {
+    } else if (checkpoint_ready(state->writer) && state->next_piece_ns <= member->node->now_ns) {
+        state->next_piece_ns = member->node->now_ns + PIECE_INTERVAL_US * NS_PER_US;
         if (state->piece.size == 0 && !state->service_done)
             state->service_done = !member->service->checkpoint_next(member->service_self, &state->piece, PIECE_BYTES);
         bool empty = add_piece(member, &result);

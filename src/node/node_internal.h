@@ -88,6 +88,7 @@ struct checkpointing {
     struct buffer piece;
     size_t piece_sent;
     bool service_open, service_done, finishing;
+    int64_t next_piece_ns; /* pieces keep a distance, so that commands and the other processes get their time */
 };
 
 /* LEAVE: the holder is given up, and its file too once the disk has done with it. */
@@ -297,6 +298,7 @@ void member_checkpoint_begin(struct member *member, const struct effect_checkpoi
 void member_checkpoint_drive(struct member *member);
 void member_checkpoint_complete(struct member *member, uint64_t token, int status);
 bool member_checkpoint_busy(const struct member *member);
+int64_t member_checkpoint_next_ns(const struct member *member);
 
 /* node_adopt.c */
 void member_adopt_begin(struct member *member, const struct effect_adopt *effect);

@@ -278,6 +278,7 @@ int64_t node_next_timer_ns(const struct node *node)
         next = earlier(next, member_requests_next_ns(member));
         next = earlier(next, tick_in_monotone(member));
         next = earlier(next, member_adopt_next_ns(member));
+        next = earlier(next, member_checkpoint_next_ns(member));
     }
     return next;
 }
