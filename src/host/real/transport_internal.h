@@ -14,7 +14,7 @@ struct link {
     struct link *next, **link_in; /* in transport->strangers */
     struct peer *peer;            /* dialled: who should answer; accepted: NULL until it has said who it is */
     int fd;
-    int events; /* that are asked for now */
+    int events; /* that the poll waits for */
     bool connecting, up, closed;
     int64_t deadline_ns; /* for connection and greeting */
     uint8_t greeting[NODE_GREETING_SIZE_MAX];
