@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #include "base/heap.h"
+#include "contract/canon.h"
 #include "contract/effect.h"
 #include "contract/event.h"
 #include "contract/message.h"
 #include "contract/spec.h"
+#include "contract/text.h"
 
 enum order { ORDER_NONE, ORDER_FIFO, ORDER_CAUSAL, ORDER_TOTAL };
 enum failure_model { MASKS_NOTHING, MASKS_CRASH, MASKS_OMISSION, MASKS_TIMING, MASKS_VALUE, MASKS_ARBITRARY };
@@ -73,6 +75,10 @@ struct protocol {
     void (*status)(const void *self, struct member_status *out);
     /* The place-th other member; false when there is none or the member does not know. */
     bool (*progress)(const void *self, uint32_t place, struct member_progress *out);
+    /* The state in one line for people: words "name=value" separated by blanks, what tells most first. */
+    void (*print)(const void *self, struct text *out);
+    /* The canonical state, for the explorer. */
+    void (*canonical)(const void *self, struct canon *out);
 };
 
 #endif

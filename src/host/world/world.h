@@ -69,6 +69,34 @@ struct world_watch {
     const char *(*applied)(void *context, uint32_t place, const struct delivery *delivery);
 };
 
+/* Hears everything, for traces and diagrams; costs nothing where it is NULL. Spans are borrowed for the call. */
+enum world_mark {
+    WORLD_MARK_NOTE,      /* anything else, for people */
+    WORLD_MARK_UP,        /* the node starts */
+    WORLD_MARK_DOWN,      /* it has crashed */
+    WORLD_MARK_PAUSED,    /* it does not run, */
+    WORLD_MARK_RUNS,      /* and runs again */
+    WORLD_MARK_CUT,       /* links are cut: the text says which, */
+    WORLD_MARK_HEALED,    /* and whole again */
+    WORLD_MARK_LOST,      /* a message from this node was lost */
+    WORLD_MARK_FAULT,     /* any other fault begins or strikes */
+    WORLD_MARK_FAULT_END, /* and is over */
+    WORLD_MARK_CLIENT,    /* a client does something at this node */
+    WORLD_MARK_VIOLATION, /* a property broke */
+};
+#define WORLD_NOWHERE UINT32_MAX
+struct world_tracer {
+    void *context;
+    void (*event)(void *context, int64_t at_ns, uint32_t place, const struct group_spec *spec,
+                  const struct event *event);
+    void (*effect)(void *context, int64_t at_ns, uint32_t place, const struct group_spec *spec,
+                   const struct effect *effect);
+    /* After the effects of a step. */
+    void (*stepped)(void *context, int64_t at_ns, uint32_t place, const struct group_spec *spec, const void *member);
+    /* `place` may be WORLD_NOWHERE. */
+    void (*mark)(void *context, int64_t at_ns, uint32_t place, enum world_mark mark, const char *text);
+};
+
 struct world_options {
     uint64_t seed;
     const struct protocol *protocol;
