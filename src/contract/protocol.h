@@ -16,7 +16,8 @@
 #include "contract/event.h"
 #include "contract/message.h"
 #include "contract/spec.h"
-#include "contract/text.h"
+
+struct text; /* contract/text.h */
 
 enum order { ORDER_NONE, ORDER_FIFO, ORDER_CAUSAL, ORDER_TOTAL };
 enum failure_model { MASKS_NOTHING, MASKS_CRASH, MASKS_OMISSION, MASKS_TIMING, MASKS_VALUE, MASKS_ARBITRARY };
