@@ -55,6 +55,8 @@ struct option_entry {
     X("maxmemory", OPTION_BYTES, memory_bytes_max, 0, 1024 * GIB,                                                      \
       "of data, after which writes that need more are refused with OOM; 0: no limit")                                  \
     X("maxclients", OPTION_NUMBER, clients_max, 1, 1000000, "connections at the same time")                            \
+    X("record", OPTION_TEXT, record, 0, 0,                                                                             \
+      "directory for a recording of what this node's members are told, for `lockstep replay` and `lockstep diagram`")  \
     X("disk-inline-size", OPTION_BYTES, disk_inline_bytes_max, 0, 64 * MIB,                                            \
       "smaller log writes are done on the loop while the disk is fast; 0: all go to a thread")                         \
     X("disk-slow", OPTION_TIME, disk_slow_ns, 0, 60 * NS_PER_S, "average log write from which all go to a thread")

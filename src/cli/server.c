@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "host/real/host.h"
@@ -73,7 +74,9 @@ static int run(const struct config *config)
 {
     char why[1024] = "";
     struct real_host *host;
-    int status = real_host_create(&host, config_host_options(config), why, sizeof why);
+    struct host_options options = *config_host_options(config);
+    options.build = cli_build();
+    int status = real_host_create(&host, &options, why, sizeof why);
     if (status != OK) {
         fprintf(stderr, "lockstep server: %s\n", why[0] != '\0' ? why : error_text(status));
         return CLI_FAILED;

@@ -54,7 +54,8 @@ static int copy_texts(struct real_host *host)
 {
     struct host_options *options = &host->options;
     const char **texts[] = {&options->listen, &options->advertise,    &options->peer_listen, &options->peers,
-                            &options->data,   &options->cluster_name, &options->config_file};
+                            &options->data,   &options->cluster_name, &options->config_file,
+                            &options->record};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (*texts[i] == NULL)
             continue;
@@ -241,13 +242,20 @@ static int make_node(struct real_host *host, char *why, size_t why_size)
     if (status != OK)
         return status;
     fill_node_options(host, identity);
+    const char *record = host->options.record, *build = host->options.build;
+    if (record != NULL && record[0] != '\0')
+        status = record_file_open(&host->record, record, &host->node_options, build != NULL ? build : "", why, why_size);
+    if (status != OK)
+        return status;
     host->node_heap = heap_create_system(node_heap_size(&host->node_options));
     if (host->node_heap == NULL) {
         snprintf(why, why_size, "the system refuses %zu MiB of address space for the node; see ulimit -v",
                  node_heap_size(&host->node_options) >> 20);
         return ERROR_NO_MEMORY;
     }
-    return node_create(&host->node, host->node_heap, &host->node_options, why, why_size);
+    status = node_create(&host->node, host->node_heap, &host->node_options, why, why_size);
+    host->record.recorder.node = host->node;
+    return status;
 }
 
 static int make_front(struct real_host *host, char *why, size_t why_size)
@@ -326,6 +334,7 @@ int real_host_create(struct real_host **out, const struct host_options *options,
         return ERROR_NO_MEMORY;
     }
     host->options = *options;
+    host->record.file = -1;
     host->report = (struct report){.write = options->log, .context = options->log_context};
     snprintf(why, why_size, "there is no memory for a node");
     int status = copy_texts(host);
@@ -368,6 +377,8 @@ void real_host_destroy(struct real_host *host)
         transport_free(host->transport);
     if (host->disk != NULL)
         real_disk_free(host->disk);
+    record_file_flush(&host->record, &host->report);
+    record_file_close(&host->record);
     heap_destroy_system(host->front_heap);
     heap_destroy_system(host->node_heap);
     for (size_t i = 0; i < sizeof host->texts / sizeof host->texts[0]; i++)

@@ -27,6 +27,8 @@ struct host_options {
     const char *data;         /* data directory */
     const char *cluster_name;
     const char *config_file;  /* only to be shown; NULL: none */
+    const char *record;       /* directory for recordings (record_file.h); NULL: none */
+    const char *build;        /* what a recording calls this program; NULL: nothing; borrowed */
     bool init;                /* this is a new node of a new cluster */
     bool protected_mode;      /* only loopback addresses are listened on */
     int64_t request_timeout_ns, heartbeat_ns, election_timeout_ns;

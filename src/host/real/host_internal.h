@@ -6,6 +6,7 @@
 #include "host/real/disk.h"
 #include "host/real/host.h"
 #include "host/real/members.h"
+#include "host/real/record_file.h"
 #include "host/real/transport.h"
 
 struct real_host {
@@ -19,7 +20,7 @@ struct real_host {
     bool handles_open, signals_open;
 
     struct host_options options;
-    char *texts[7]; /* copies of the options' texts */
+    char *texts[8]; /* copies of the options' texts */
     struct members members;
     uint32_t peer_ids[MEMBERS_MAX];
     char listen_host[264];
@@ -28,6 +29,7 @@ struct real_host {
     struct group_spec spec;
     struct node_options node_options;
     struct heap *node_heap, *front_heap;
+    struct record_file record;
     struct real_disk *disk;
     struct node *node;
     struct front *front;

@@ -45,6 +45,7 @@ static bool round_run(struct real_host *host)
     transport_flush(host->transport);
     clients_flush(host->front);
     int written = node_write(host->node);
+    record_file_flush(&host->record, &host->report);
     const char *failure = node_failure(host->node);
     if (failure != NULL) {
         fail(host, failure);
