@@ -27,6 +27,8 @@ struct canon {
     /* The number of the client's requests in a bundle: the explorer made them and knows them, whoever took them. */
     void *context;
     uint64_t (*bundle)(void *context, const struct canon *canon, struct span bundle);
+    /* Writes what the member stored at a position, without the position: two logs may hold the same elsewhere. */
+    void (*record)(void *context, struct canon *out, uint64_t position);
 };
 
 static inline void canon_bytes(struct canon *out, const void *data, size_t size)
@@ -75,6 +77,21 @@ static inline void canon_node(struct canon *out, uint32_t node)
 static inline void canon_bundle(struct canon *out, struct span bundle)
 {
     canon_u64(out, out->bundle(out->context, out, bundle));
+}
+
+/* The content of the stored record at this position; for position 0 that there is none. */
+static inline void canon_record(struct canon *out, uint64_t position)
+{
+    canon_u8(out, position != 0);
+    if (position != 0)
+        out->record(out->context, out, position);
+}
+
+/* Positions only ever matter by what is still missing: 0 when it is on disk, else how many records are written before
+ * it, itself included, that are not. */
+static inline void canon_position(struct canon *out, uint64_t position, uint64_t stored)
+{
+    canon_u64(out, position > stored ? position - stored : 0);
 }
 
 #endif

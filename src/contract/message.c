@@ -47,10 +47,13 @@ size_t message_encode(const struct message_type *type, const void *body, uint8_t
             *at++ = *from;
             break;
         case FIELD_U32:
+        case FIELD_NODE:
             store_u32(at, get_u32(from));
             at += 4;
             break;
         case FIELD_U64:
+        case FIELD_INCARNATION:
+        case FIELD_TIME:
         case FIELD_I64: /* two's complement: the same eight bytes */
             store_u64(at, get_u64(from));
             at += 8;
@@ -105,6 +108,7 @@ bool message_decode(const struct message_type *type, struct span bytes, void *ou
             *to = *at;
             break;
         case FIELD_U32:
+        case FIELD_NODE:
             size = 4;
             if (rest < size)
                 return false;
@@ -112,6 +116,8 @@ bool message_decode(const struct message_type *type, struct span bytes, void *ou
             break;
         case FIELD_U64:
         case FIELD_I64:
+        case FIELD_TIME:
+        case FIELD_INCARNATION:
             size = 8;
             if (rest < size)
                 return false;
@@ -143,12 +149,15 @@ static void print_field(struct text *text, const struct field *field, const uint
         text_add_u64(text, *from);
         break;
     case FIELD_U32:
+    case FIELD_NODE:
         text_add_u64(text, get_u32(from));
         break;
     case FIELD_U64:
+    case FIELD_INCARNATION:
         text_add_u64(text, get_u64(from));
         break;
     case FIELD_I64:
+    case FIELD_TIME:
         text_add_i64(text, (int64_t)get_u64(from));
         break;
     case FIELD_BYTES:

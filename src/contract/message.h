@@ -23,12 +23,28 @@
 
 #include "base/bytes.h"
 
-enum field_kind { FIELD_U8, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_BYTES, FIELD_RECORDS };
+/* NODE, TIME and INCARNATION travel as U32, I64 and U64. They say what the number means: a node's id that a renaming
+ * of members changes, a time in nanoseconds, one life of a process. Who compares messages rather than executes them
+ * needs to know (the explorer, the adversary, diagrams). */
+enum field_kind {
+    FIELD_U8,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_I64,
+    FIELD_NODE,
+    FIELD_TIME,
+    FIELD_INCARNATION,
+    FIELD_BYTES,
+    FIELD_RECORDS,
+};
 
 #define FIELD_TYPE_U8 uint8_t
 #define FIELD_TYPE_U32 uint32_t
 #define FIELD_TYPE_U64 uint64_t
 #define FIELD_TYPE_I64 int64_t
+#define FIELD_TYPE_NODE uint32_t
+#define FIELD_TYPE_TIME int64_t
+#define FIELD_TYPE_INCARNATION uint64_t
 #define FIELD_TYPE_BYTES struct span
 #define FIELD_TYPE_RECORDS struct span
 

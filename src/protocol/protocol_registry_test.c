@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "contract/text.h"
 
 static void names_are_found_and_differ(void **state)
 {
@@ -54,9 +55,12 @@ static size_t field_size(enum field_kind kind)
     case FIELD_U8:
         return 1;
     case FIELD_U32:
+    case FIELD_NODE:
         return 4;
     case FIELD_U64:
     case FIELD_I64:
+    case FIELD_TIME:
+    case FIELD_INCARNATION:
         return 8;
     case FIELD_BYTES:
     case FIELD_RECORDS:
@@ -165,6 +169,101 @@ static void members_fit_the_heap_that_they_ask_for(void **state)
     }
 }
 
+/* ---- the state in words and in canonical bytes ---- */
+
+static const uint32_t five_nodes[] = {1, 2, 3, 4, 5};
+
+struct made {
+    struct group_spec spec;
+    void *region;
+    void *self;
+};
+
+static void make(struct made *made, const struct protocol *protocol, uint32_t self)
+{
+    made->spec = (struct group_spec){
+        .group = 1, .name = "g", .self = self, .members = five_nodes, .member_count = 5, .protocol = protocol};
+    spec_defaults(&made->spec.tuning);
+    size_t size = (protocol->heap_size(&made->spec) + 15) / 16 * 16;
+    made->region = aligned_alloc(HEAP_ALIGNMENT, size);
+    assert_non_null(made->region);
+    made->self = protocol->create(heap_init(made->region, size), &made->spec, self);
+}
+
+static void states_are_printed_as_words(void **state)
+{
+    (void)state;
+    for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++) {
+        struct made made;
+        if ((*at)->print == NULL)
+            continue;
+        make(&made, *at, 2);
+        char line[512];
+        struct text text = text_begin(line, sizeof line);
+        (*at)->print(made.self, &text);
+        assert_true(text.length > 0 && text.length < sizeof line - 1);
+        assert_null(strchr(line, '\n'));
+        for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " "))
+            if (strchr(word, '=') == NULL || strchr(word, '=') == word)
+                fail_msg("%s prints '%s', which is no name=value", (*at)->name, word);
+        char tiny[4];
+        text = text_begin(tiny, sizeof tiny);
+        (*at)->print(made.self, &text);
+        assert_int_equal(text.length, sizeof tiny - 1);
+        free(made.region);
+    }
+}
+
+static uint64_t no_bundle(void *context, const struct canon *canon, struct span bundle)
+{
+    (void)context;
+    (void)canon;
+    return bundle.size;
+}
+
+static void no_record(void *context, struct canon *out, uint64_t position)
+{
+    (void)context;
+    (void)position;
+    canon_u8(out, 0);
+}
+
+static size_t canonical_of(const struct made *made, const uint32_t *places, uint8_t *bytes, size_t size)
+{
+    struct canon out = {.bytes = bytes,
+                        .capacity = size,
+                        .member_count = 5,
+                        .places = places,
+                        .members = five_nodes,
+                        .bundle = no_bundle,
+                        .record = no_record};
+    made->spec.protocol->canonical(made->self, &out);
+    assert_false(out.overflow);
+    return out.size;
+}
+
+/* New members differ in nothing but who they are, which is not part of the canonical state: under any renaming, and
+ * with any seed, they are the same. */
+static void new_members_are_canonically_alike(void **state)
+{
+    (void)state;
+    static const uint32_t identity[] = {0, 1, 2, 3, 4}, turned[] = {3, 4, 0, 2, 1};
+    for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++) {
+        static uint8_t first[1 << 16], second[1 << 16];
+        struct made one, other;
+        if ((*at)->canonical == NULL)
+            continue;
+        make(&one, *at, 1);
+        make(&other, *at, 4);
+        size_t size = canonical_of(&one, identity, first, sizeof first);
+        assert_true(size > 0);
+        assert_int_equal(canonical_of(&other, turned, second, sizeof second), size);
+        assert_memory_equal(first, second, size);
+        free(one.region);
+        free(other.region);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +271,8 @@ int main(void)
         cmocka_unit_test(tables_are_whole),
         cmocka_unit_test(messages_and_records_go_there_and_back),
         cmocka_unit_test(members_fit_the_heap_that_they_ask_for),
+        cmocka_unit_test(states_are_printed_as_words),
+        cmocka_unit_test(new_members_are_canonically_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,3 +291,44 @@ const char *fifo_check(const struct fifo *fifo)
     }
     return NULL;
 }
+
+/* ---- canonical state ---- */
+
+static void canon_frame(struct canon *out, const struct fifo_data *frame)
+{
+    canon_u64(out, frame->sequence);
+    canon_u8(out, frame->kind);
+    canon_node(out, frame->node);
+    canon_u64(out, frame->number);
+    canon_bundle(out, frame->bytes);
+}
+
+static void canon_incoming(const struct fifo *fifo, const struct channel *channel, struct canon *out)
+{
+    canon_u64(out, channel->base);
+    canon_u64(out, channel->received);
+    canon_u8(out, channel->acknowledge);
+    for (uint64_t i = 0; i < FIFO_WINDOW; i++) {
+        const struct slot *slot = &channel->slots[(channel->base + i) % FIFO_WINDOW];
+        canon_u8(out, (uint8_t)slot->state);
+        if (slot->state != SLOT_HELD)
+            continue;
+        canon_frame(out, &slot->frame);
+        if (fifo->config.unordered)
+            canon_u64(out, channel->arrivals - slot->arrival);
+    }
+}
+
+void fifo_canonical(const struct fifo *fifo, struct canon *out)
+{
+    for (uint32_t i = 0; i < fifo->spec->member_count; i++) {
+        const struct channel *channel = &fifo->channels[canon_place(out, i)];
+        canon_u64(out, channel->incarnation);
+        canon_u64(out, channel->count);
+        for (const struct outgoing *each = channel->first; each != NULL; each = each->next)
+            canon_frame(out, &each->frame);
+        canon_u64(out, channel->next_sequence);
+        canon_u64(out, channel->next_unsent);
+        canon_incoming(fifo, channel, out);
+    }
+}

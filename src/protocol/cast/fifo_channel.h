@@ -20,6 +20,7 @@
 #define LOCKSTEP_PROTOCOL_CAST_FIFO_CHANNEL_H
 
 #include "base/heap.h"
+#include "contract/canon.h"
 #include "contract/effect.h"
 #include "contract/event.h"
 #include "contract/message.h"
@@ -34,7 +35,7 @@ enum {
 
 /* What the embedder sends: all fields but `sequence` are its own. */
 #define FIFO_DATA_FIELDS(FIELD, S) \
-    FIELD(S, U64, sequence) FIELD(S, U8, kind) FIELD(S, U32, node) FIELD(S, U64, number) FIELD(S, BYTES, bytes)
+    FIELD(S, U64, sequence) FIELD(S, U8, kind) FIELD(S, NODE, node) FIELD(S, U64, number) FIELD(S, BYTES, bytes)
 #define FIFO_ACK_FIELDS(FIELD, S) FIELD(S, U64, next) /* all lower ones have arrived */
 
 MESSAGE_STRUCT(fifo_data, FIFO_DATA_FIELDS)
@@ -81,5 +82,8 @@ uint32_t fifo_unacknowledged(const struct fifo *fifo, uint32_t place);
 
 /* NULL, or the invariant that does not hold. */
 const char *fifo_check(const struct fifo *fifo);
+
+/* Writes everything that the channels decide by (contract/canon.h). */
+void fifo_canonical(const struct fifo *fifo, struct canon *out);
 
 #endif

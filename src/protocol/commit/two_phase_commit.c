@@ -363,4 +363,6 @@ const struct protocol two_phase_commit_protocol = {
     .check = tpc_check,
     .status = status,
     .progress = progress,
+    .print = tpc_print,
+    .canonical = tpc_canonical,
 };

@@ -84,4 +84,12 @@ enum transaction_state two_phase_commit_decision(const void *self, struct transa
  * if and only if everybody who can be reached is READY and the coordinator cannot be. */
 bool two_phase_commit_blocked(const void *self);
 
+/* True when this member, as coordinator of its newest transaction, has counted that member's vote for commit, since it
+ * started. */
+bool two_phase_commit_vote_counted(const void *self, uint32_t node);
+
+/* True while a transaction is undecided here: one that this member was asked about or is READY for, or one that it
+ * coordinates and still collects votes for. */
+bool two_phase_commit_undecided(const void *self);
+
 #endif

@@ -129,3 +129,16 @@ bool two_phase_commit_blocked(const void *state)
     return self->busy != TPC_NOBODY && self->parts[self->busy].state == TRANSACTION_READY &&
            self->decision_requests > 0;
 }
+
+bool two_phase_commit_vote_counted(const void *state, uint32_t node)
+{
+    const struct tpc_member *self = state;
+    int place = spec_member_place(self->spec, node);
+    return place >= 0 && self->coordinator.sequence > 0 && self->coordinator.voted[place];
+}
+
+bool two_phase_commit_undecided(const void *state)
+{
+    const struct tpc_member *self = state;
+    return self->busy != TPC_NOBODY || self->coordinator.state == TPC_WAIT;
+}

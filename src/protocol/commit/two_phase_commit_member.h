@@ -3,7 +3,8 @@
  *   two_phase_commit_coordinator.c  START, votes, decision, acknowledgements, END
  *   two_phase_commit_participant.c  INIT, READY, decision; cooperative termination
  *   two_phase_commit_restart.c      records and checkpoints back into state
- *   two_phase_commit_check.c        invariants, and what the laboratory looks at */
+ *   two_phase_commit_check.c        invariants, and what the laboratory looks at
+ *   two_phase_commit_print.c, two_phase_commit_canonical.c  the state for people and for the explorer */
 #ifndef LOCKSTEP_PROTOCOL_COMMIT_TWO_PHASE_COMMIT_MEMBER_H
 #define LOCKSTEP_PROTOCOL_COMMIT_TWO_PHASE_COMMIT_MEMBER_H
 
@@ -164,5 +165,10 @@ void tpc_on_state(struct tpc_member *self, const struct event_state *state);
 /* ---- check ---- */
 
 const char *tpc_check(void *self);
+
+/* ---- print, canonical state ---- */
+
+void tpc_print(const void *self, struct text *out);
+void tpc_canonical(const void *self, struct canon *out);
 
 #endif

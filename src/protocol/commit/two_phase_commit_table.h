@@ -5,11 +5,11 @@
 #include "contract/message.h"
 
 /* Every message names its transaction. */
-#define TPC_ID_FIELDS(FIELD, S) FIELD(S, U32, node) FIELD(S, U64, incarnation) FIELD(S, U64, sequence)
-#define TPC_VOTE_REQUEST_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, I64, time_ns) FIELD(S, BYTES, bundle)
-#define TPC_TIMED_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, I64, time_ns)
+#define TPC_ID_FIELDS(FIELD, S) FIELD(S, NODE, node) FIELD(S, INCARNATION, incarnation) FIELD(S, U64, sequence)
+#define TPC_VOTE_REQUEST_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, TIME, time_ns) FIELD(S, BYTES, bundle)
+#define TPC_TIMED_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, TIME, time_ns)
 #define TPC_VOTE_ABORT_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, BYTES, reason)
-#define TPC_DECISION_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, U8, state) FIELD(S, I64, time_ns)
+#define TPC_DECISION_FIELDS(FIELD, S) TPC_ID_FIELDS(FIELD, S) FIELD(S, U8, state) FIELD(S, TIME, time_ns)
 #define TPC_LISTED_FIELDS(FIELD, S) TPC_TIMED_FIELDS(FIELD, S) FIELD(S, BYTES, participants)
 
 MESSAGE_STRUCT(tpc_id, TPC_ID_FIELDS)

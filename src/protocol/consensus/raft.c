@@ -449,7 +449,7 @@ bool raft_entry_at(const void *member, uint64_t index, uint64_t *term, uint64_t 
 
 static const char *const ablations[] = {
     "vote-not-stored", "commit-old-term", "read-without-round", "vote-any-log", "truncate-always", "amnesiac-votes",
-    "count-self-early", NULL};
+    "count-self-early", "election-timer-not-rearmed", NULL};
 
 const struct protocol raft_protocol = {
     .name = "raft",
@@ -472,4 +472,6 @@ const struct protocol raft_protocol = {
     .check = raft_check,
     .status = status,
     .progress = progress,
+    .print = raft_print,
+    .canonical = raft_canonical,
 };

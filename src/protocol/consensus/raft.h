@@ -12,7 +12,8 @@
  * Files: raft.c (tables, creation, dispatch), raft_restore.c (restart), raft_election.c (terms, votes, roles),
  * raft_append.c and raft_progress.c (leader), raft_follow.c (follower), raft_request.c (updates, forwarding),
  * raft_read.c (reads), raft_snapshot.c (delivery, checkpoints, adoption), raft_recover.c (members that forgot),
- * raft_log.c and raft_quorum.c (pure containers), raft_check.c (invariants).
+ * raft_log.c and raft_quorum.c (pure containers), raft_check.c (invariants), raft_print.c and raft_canonical.c (the state
+ * for people and for the explorer).
  *
  * Deviations from the thesis, each explained where it is made: entries are bundles; commitment is pushed to the member
  * whose client waits; reads of followers go through the leader's round (section 6.4) and are served locally; a member
@@ -72,12 +73,12 @@ MESSAGE_STRUCT(raft_round_ack, RAFT_ROUND_ACK_FIELDS)
 /* pre: would you vote for me in `term`? (thesis 9.6). `nonce` is the candidate's incarnation. */
 #define RAFT_VOTE_FIELDS(FIELD, S)                                                                                     \
     FIELD(S, U64, term)                                                                                                \
-    FIELD(S, U64, last_index) FIELD(S, U64, last_term) FIELD(S, U64, nonce) FIELD(S, U8, pre)
+    FIELD(S, U64, last_index) FIELD(S, U64, last_term) FIELD(S, INCARNATION, nonce) FIELD(S, U8, pre)
 MESSAGE_STRUCT(raft_vote, RAFT_VOTE_FIELDS)
 
 /* `term` is the answerer's own, `asked` that of the request. */
 #define RAFT_VOTE_ACK_FIELDS(FIELD, S)                                                                                 \
-    FIELD(S, U64, term) FIELD(S, U64, asked) FIELD(S, U64, nonce) FIELD(S, U8, pre) FIELD(S, U8, granted)
+    FIELD(S, U64, term) FIELD(S, U64, asked) FIELD(S, INCARNATION, nonce) FIELD(S, U8, pre) FIELD(S, U8, granted)
 MESSAGE_STRUCT(raft_vote_ack, RAFT_VOTE_ACK_FIELDS)
 
 #define RAFT_FORWARD_FIELDS(FIELD, S) FIELD(S, BYTES, bundle)
@@ -85,13 +86,13 @@ MESSAGE_STRUCT(raft_forward, RAFT_FORWARD_FIELDS)
 
 /* Refused for good, with the error's text. */
 #define RAFT_REFUSE_FIELDS(FIELD, S)                                                                                   \
-    FIELD(S, U64, incarnation) FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, BYTES, text)
+    FIELD(S, INCARNATION, incarnation) FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, BYTES, text)
 MESSAGE_STRUCT(raft_refuse, RAFT_REFUSE_FIELDS)
 
 #define RAFT_READ_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
 MESSAGE_STRUCT(raft_read, RAFT_READ_FIELDS)
 
-#define RAFT_READ_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, I64, time)
+#define RAFT_READ_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, TIME, time)
 MESSAGE_STRUCT(raft_read_ack, RAFT_READ_ACK_FIELDS)
 
 #define RAFT_COUNT_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index)
@@ -105,12 +106,12 @@ MESSAGE_STRUCT(raft_count_ack, RAFT_COUNT_ACK_FIELDS)
     FIELD(S, U64, term) FIELD(S, U64, index) FIELD(S, U64, index_term) FIELD(S, U64, digest) FIELD(S, U64, round)
 MESSAGE_STRUCT(raft_install, RAFT_INSTALL_FIELDS)
 
-#define RAFT_RECOVER_FIELDS(FIELD, S) FIELD(S, U64, nonce)
+#define RAFT_RECOVER_FIELDS(FIELD, S) FIELD(S, INCARNATION, nonce)
 MESSAGE_STRUCT(raft_recover, RAFT_RECOVER_FIELDS)
 
 /* leads: the answerer leads `term`, and `last` is its last index now. */
 #define RAFT_RECOVER_ACK_FIELDS(FIELD, S)                                                                              \
-    FIELD(S, U64, nonce) FIELD(S, U64, term) FIELD(S, U64, last) FIELD(S, U8, leads)
+    FIELD(S, INCARNATION, nonce) FIELD(S, U64, term) FIELD(S, U64, last) FIELD(S, U8, leads)
 MESSAGE_STRUCT(raft_recover_ack, RAFT_RECOVER_ACK_FIELDS)
 
 /* Places of the records in their table: append only, they lie on disks. */
@@ -124,13 +125,13 @@ enum raft_record {
 /* An entry at index i supersedes all stored entries whose index is i or higher. */
 #define RAFT_ENTRY_FIELDS(FIELD, S)                                                                                    \
     FIELD(S, U64, term)                                                                                                \
-    FIELD(S, U64, index) FIELD(S, I64, time) FIELD(S, U32, count) FIELD(S, U32, origin) FIELD(S, BYTES, bundle)
+    FIELD(S, U64, index) FIELD(S, TIME, time) FIELD(S, U32, count) FIELD(S, NODE, origin) FIELD(S, BYTES, bundle)
 MESSAGE_STRUCT(raft_entry, RAFT_ENTRY_FIELDS)
 
 /* The one with the highest sequence holds. flags: enum raft_hard_flag; last_index and last_term: end of the log. */
 #define RAFT_HARD_STATE_FIELDS(FIELD, S)                                                                               \
     FIELD(S, U64, sequence)                                                                                            \
-    FIELD(S, U64, term) FIELD(S, U32, voted_for) FIELD(S, U8, flags) FIELD(S, U64, last_index) FIELD(S, U64, last_term)
+    FIELD(S, U64, term) FIELD(S, NODE, voted_for) FIELD(S, U8, flags) FIELD(S, U64, last_index) FIELD(S, U64, last_term)
 MESSAGE_STRUCT(raft_hard_state, RAFT_HARD_STATE_FIELDS)
 
 enum raft_hard_flag {
@@ -138,7 +139,7 @@ enum raft_hard_flag {
     RAFT_AFTER_LOSS = 2, /* it knew of all damage before this record, and went on from where its log ended then */
 };
 
-#define RAFT_BASE_FIELDS(FIELD, S) FIELD(S, U64, index) FIELD(S, U64, term) FIELD(S, I64, time)
+#define RAFT_BASE_FIELDS(FIELD, S) FIELD(S, U64, index) FIELD(S, U64, term) FIELD(S, TIME, time)
 MESSAGE_STRUCT(raft_base, RAFT_BASE_FIELDS)
 
 enum {
@@ -158,6 +159,7 @@ enum raft_ablation {
     RAFT_ABLATION_TRUNCATE_ALWAYS = ABLATION_PROTOCOL_FIRST << 4,   /* a short APPEND cuts what follows it (3.5) */
     RAFT_ABLATION_AMNESIAC_VOTES = ABLATION_PROTOCOL_FIRST << 5,    /* a member that forgot votes and counts at once */
     RAFT_ABLATION_COUNT_SELF_EARLY = ABLATION_PROTOCOL_FIRST << 6,  /* a leader counts itself before its disk did */
+    RAFT_ABLATION_TIMER_NOT_REARMED = ABLATION_PROTOCOL_FIRST << 7, /* who was not elected never asks again (3.4) */
 };
 
 /* For the laboratory's checks across members; `self` is what raft_protocol.create returned. */

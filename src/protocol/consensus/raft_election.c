@@ -151,7 +151,8 @@ static void pre_campaign(struct raft *self, const struct event *event, struct ef
         return;
     }
     ask_for_votes(self, true, out);
-    raft_arm_election(self, out);
+    if (!raft_ablated(self, RAFT_ABLATION_TIMER_NOT_REARMED))
+        raft_arm_election(self, out);
 }
 
 void raft_election_timeout(struct raft *self, const struct event *event, struct effects *out)

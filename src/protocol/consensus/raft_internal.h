@@ -182,9 +182,9 @@ struct raft {
 
 /* What a checkpoint carries for the protocol. Another member's part serves only for the first four fields. */
 #define RAFT_PART_FIELDS(FIELD, S)                                                                                     \
-    FIELD(S, U32, node)                                                                                                \
-    FIELD(S, U64, last_index) FIELD(S, U64, last_term) FIELD(S, I64, last_time) FIELD(S, U64, sequence)                \
-        FIELD(S, U64, term) FIELD(S, U32, voted_for) FIELD(S, U8, flags) FIELD(S, U64, base_index)                     \
+    FIELD(S, NODE, node)                                                                                               \
+    FIELD(S, U64, last_index) FIELD(S, U64, last_term) FIELD(S, TIME, last_time) FIELD(S, U64, sequence)               \
+        FIELD(S, U64, term) FIELD(S, NODE, voted_for) FIELD(S, U8, flags) FIELD(S, U64, base_index)                    \
             FIELD(S, U64, base_term)
 MESSAGE_STRUCT(raft_part, RAFT_PART_FIELDS)
 
@@ -302,7 +302,9 @@ void raft_on_recover_ack(struct raft *self, const struct event *event, struct ef
 /* An APPEND of the leader said that its log ends at `last`. */
 void raft_recover_progress(struct raft *self, uint64_t last, struct effects *out);
 
-/* raft_check.c */
+/* raft_check.c, raft_print.c, raft_canonical.c */
 const char *raft_check(void *self);
+void raft_print(const void *self, struct text *out);
+void raft_canonical(const void *self, struct canon *out);
 
 #endif

@@ -224,6 +224,8 @@ static void each_ablation_is_noticed(void **state)
         uint32_t ablation = (uint32_t)ABLATION_PROTOCOL_FIRST << i;
         if (ablation == RAFT_ABLATION_COMMIT_OLD_TERM)
             continue; /* too rare by chance: raft_append_test.c plays figure 3.7 by hand */
+        if (ablation == RAFT_ABLATION_TIMER_NOT_REARMED)
+            continue; /* nothing false is ever said, it only stands still: the world's healed phase sees that */
         while (seed <= ABLATION_SEEDS && !noticed(seed, ablation))
             seed++;
         print_message("%s: seed %llu\n", raft_protocol.ablations[i], (unsigned long long)seed);

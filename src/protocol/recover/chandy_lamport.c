@@ -471,4 +471,6 @@ const struct protocol chandy_lamport_protocol = {
     .check = cl_check,
     .status = status,
     .progress = progress,
+    .print = cl_print,
+    .canonical = cl_canonical,
 };

@@ -1,7 +1,8 @@
 /* The state of a member of Chandy-Lamport snapshots, shared by
  *   chandy_lamport.c           events, the application's messages, the protocol's table
  *   chandy_lamport_snapshot.c  recording, completing and gathering snapshots
- *   chandy_lamport_check.c     invariants, and what the laboratory looks at */
+ *   chandy_lamport_check.c     invariants, and what the laboratory looks at
+ *   chandy_lamport_print.c, chandy_lamport_canonical.c  the state for people and for the explorer */
 #ifndef LOCKSTEP_PROTOCOL_RECOVER_CHANDY_LAMPORT_MEMBER_H
 #define LOCKSTEP_PROTOCOL_RECOVER_CHANDY_LAMPORT_MEMBER_H
 
@@ -18,8 +19,8 @@ enum cl_message { CL_DATA, CL_ACK, CL_MESSAGES };
 
 /* A message that was in the channel from `from` when the snapshot was taken. */
 #define CL_CHANNEL_FIELDS(FIELD, S) \
-    FIELD(S, U32, initiator) FIELD(S, U64, number) FIELD(S, U32, from) FIELD(S, BYTES, bundle)
-#define CL_COMPLETE_FIELDS(FIELD, S) FIELD(S, U32, initiator) FIELD(S, U64, number)
+    FIELD(S, NODE, initiator) FIELD(S, U64, number) FIELD(S, NODE, from) FIELD(S, BYTES, bundle)
+#define CL_COMPLETE_FIELDS(FIELD, S) FIELD(S, NODE, initiator) FIELD(S, U64, number)
 MESSAGE_STRUCT(cl_channel, CL_CHANNEL_FIELDS)
 MESSAGE_STRUCT(cl_complete, CL_COMPLETE_FIELDS)
 
@@ -151,5 +152,10 @@ void cl_send_due_markers(struct cl_member *self, struct effects *out);
 /* ---- check ---- */
 
 const char *cl_check(void *self);
+
+/* ---- print, canonical state ---- */
+
+void cl_print(const void *self, struct text *out);
+void cl_canonical(const void *self, struct canon *out);
 
 #endif
