@@ -59,6 +59,12 @@ void panic_hook_set(void (*call)(const char *what, void *arg), void *arg)
     hook.arg = call != NULL ? arg : NULL;
 }
 
+panic_hook *panic_hook_get(void **arg)
+{
+    *arg = hook.arg;
+    return hook.call == write_line ? NULL : hook.call;
+}
+
 _Noreturn void panic_at(const char *file, int line_number, const char *what)
 {
     struct line line = {.size = 0};

@@ -18,6 +18,10 @@ _Noreturn void panic_at(const char *file, int line, const char *what);
  * the simulator must be able to print the seed that led here. */
 void panic_hook_set(void (*hook)(const char *what, void *arg), void *arg);
 
+/* The hook that is set now (NULL: the default) and its argument, for who replaces it for a while. */
+typedef void panic_hook(const char *what, void *arg);
+panic_hook *panic_hook_get(void **arg);
+
 /* Stops the process when `cond` is false. `text` is a string literal that states what should have held. */
 #define invariant(cond, text) ((cond) ? (void)0 : panic_at(__FILE__, __LINE__, (text)))
 

@@ -27,7 +27,10 @@ static void an_invariant_that_holds_does_nothing(void **state)
 static void a_broken_one_gives_its_line_to_the_hook(void **state)
 {
     (void)state;
+    void *argument = &seen;
+    assert_null(panic_hook_get(&argument));
     panic_hook_set(remember, seen);
+    assert_true(panic_hook_get(&argument) == remember && argument == seen);
     if (setjmp(escape) == 0)
         panic_at("file.c", 42, "terms never fall");
     panic_hook_set(NULL, NULL);

@@ -85,8 +85,8 @@ static void measure_records(struct member *member)
         for (uint32_t i = 0; i < table->types[type].field_count; i++) {
             switch (table->types[type].fields[i].kind) {
             case FIELD_U8: size += 1; break;
-            case FIELD_U32: case FIELD_BYTES: size += 4; break;
-            case FIELD_U64: case FIELD_I64: size += 8; break;
+            case FIELD_U32: case FIELD_NODE: case FIELD_BYTES: size += 4; break;
+            case FIELD_U64: case FIELD_I64: case FIELD_TIME: case FIELD_INCARNATION: size += 8; break;
             case FIELD_RECORDS: break;
             }
         }
@@ -162,6 +162,7 @@ int node_create(struct node **out, struct heap *heap, const struct node_options 
     node->disk = options->disk;
     node->now_ns = options->now_ns;
     node->wall_ns = options->wall_ns;
+    if (options->observer != NULL) node->observer = *options->observer;
     buffer_init(&node->message, heap);
     make_peers(node);
     node->member_count = options->group_count;
@@ -180,6 +181,13 @@ int node_create(struct node **out, struct heap *heap, const struct node_options 
 void node_set_door(struct node *node, const struct node_door *door) { node->door = *door; }
 
 void node_set_observer(struct node *node, const struct node_observer *observer) { node->observer = *observer; }
+
+bool node_set_tamper(struct node *node, const struct node_tamper *tamper)
+{
+    if (!node->options->allow_ablations) return false;
+    node->tamper = *tamper;
+    return true;
+}
 
 void node_destroy(struct node *node)
 {
@@ -231,3 +239,4 @@ uint32_t node_id(const struct node *node) { return node->options->id; }
 uint64_t node_incarnation(const struct node *node) { return node->incarnation; }
 void *node_member(const struct node *node, uint32_t group) { return node_member_of(node, group)->self; }
 void *node_service(const struct node *node, uint32_t group) { return node_member_of(node, group)->service_self; }
+uint64_t node_next_position(const struct node *node, uint32_t group) { return wal_next_position(node->wal, group); }

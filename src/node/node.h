@@ -66,6 +66,22 @@ struct node_observer {
     void (*rejected)(void *context, int reason);
 };
 
+/* Faults inside a node, for the laboratory: what no host can do from outside (value and state-transition failures;
+ * Cristian, "Understanding fault-tolerant distributed systems", CACM 1991, "Failure classification"). Each may be
+ * NULL. None can break the node's own order: what is stored, and when a message leaves, stays as it is. */
+struct node_tamper {
+    void *context;
+    /* How often the member is handed this event: 0 skips it, 2 hands it in twice. Not asked for RESTORE, START, STATE
+     * and TURN. */
+    uint32_t (*event)(void *context, uint32_t group, const struct event *event);
+    /* The member's earliest timer fires now, due or not. Asked once a turn. */
+    bool (*hastens)(void *context, uint32_t group);
+    /* The service's answer may be changed in place, before it is kept, told, or handed back. */
+    void (*answered)(void *context, uint32_t group, const struct delivery *delivery, uint8_t *bytes, size_t size);
+    /* The body of a message may be changed in place, before its checksum is made. */
+    void (*sends)(void *context, uint32_t group, uint16_t type, uint8_t *body, size_t size);
+};
+
 /* ---- making one ---- */
 
 struct node_options {
@@ -87,6 +103,7 @@ struct node_options {
     uint64_t peer_output_bytes_max; /* over it, messages to that peer are dropped (loss) */
     size_t working_bytes;       /* heap for buffers and bundles, beside members, services and the log */
     bool allow_ablations;       /* the laboratory */
+    const struct node_observer *observer; /* NULL: none; hears of the restoring too. Copied. */
     int64_t now_ns, wall_ns;    /* at the start */
 };
 
@@ -100,6 +117,8 @@ size_t node_heap_size(const struct node_options *options);
 int node_create(struct node **out, struct heap *heap, const struct node_options *options, char *why, size_t why_size);
 void node_set_door(struct node *node, const struct node_door *door);
 void node_set_observer(struct node *node, const struct node_observer *observer);
+/* False, and nothing is done, unless the options allow ablations: production cannot be tampered with. */
+bool node_set_tamper(struct node *node, const struct node_tamper *tamper);
 /* Closes files. Unanswered requests get no answer (the host is going). */
 void node_destroy(struct node *node);
 
@@ -220,6 +239,8 @@ uint64_t node_incarnation(const struct node *node);
 /* For the laboratory: the member's and the service's own state. */
 void *node_member(const struct node *node, uint32_t group);
 void *node_service(const struct node *node, uint32_t group);
+/* The position that the member's next record gets. */
+uint64_t node_next_position(const struct node *node, uint32_t group);
 /* Digest of session table and service; cost grows with the state. */
 uint64_t node_digest(struct node *node, uint32_t group);
 

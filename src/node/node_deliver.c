@@ -48,6 +48,13 @@ static void queue_calls(struct member *member, const struct service_out *out)
     }
 }
 
+static void tamper_answer(struct member *member, const struct delivery *delivery, struct buffer *reply, size_t from)
+{
+    const struct node_tamper *tamper = &member->node->tamper;
+    if (tamper->answered != NULL && reply->size > from)
+        tamper->answered(tamper->context, member->spec->group, delivery, reply->data + from, reply->size - from);
+}
+
 /* One command to the service; its answer is in member->reply. */
 static void execute(struct member *member, const struct delivery *delivery)
 {
@@ -60,6 +67,7 @@ static void execute(struct member *member, const struct delivery *delivery)
     if (delivery->command.op == OP_TICK && !delivery->read) out.tick_at_ns = SERVICE_NO_TICK;
     buffer_clear(&member->reply);
     member->service->deliver(member->service_self, delivery, &out);
+    tamper_answer(member, delivery, &member->reply, 0);
     member->tick_at_ns = out.tick_at_ns;
     queue_calls(member, &out);
 }
@@ -201,7 +209,9 @@ bool member_read(struct member *member, struct span command_bytes, int64_t time_
                                 .origin = member->node->options->id};
     if (!command_open(command_bytes, &delivery.command)) return false;
     struct service_out out = {.reply = reply, .tick_at_ns = member->tick_at_ns};
+    size_t from = reply->size;
     member->service->deliver(member->service_self, &delivery, &out);
+    tamper_answer(member, &delivery, reply, from);
     member->node->counters.reads++;
     return true;
 }

@@ -66,6 +66,9 @@ static struct span seal(struct member *member, const struct effect_send *send, s
     if (send->tail.size > 0) memcpy(at, send->tail.data, send->tail.size);
     at += send->tail.size;
     if (!copy_records(member, send, at, records)) return (struct span){0};
+    const struct node_tamper *tamper = &node->tamper;
+    if (tamper->sends != NULL)
+        tamper->sends(tamper->context, member->spec->group, send->type, out + HEADER_SIZE, size - HEADER_SIZE);
     struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
     header.length = (uint32_t)(size - HEADER_SIZE);
     header.position = send->to_incarnation;

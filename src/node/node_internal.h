@@ -228,6 +228,7 @@ struct node {
     struct wal *wal;
     struct node_door door;
     struct node_observer observer;
+    struct node_tamper tamper;
     uint64_t incarnation;
     int64_t now_ns, wall_ns;
     struct member *members;

@@ -17,7 +17,7 @@ struct member *node_member_of(const struct node *node, uint32_t group)
     return NULL;
 }
 
-void member_step(struct member *member, struct event *event)
+static void step_once(struct member *member, struct event *event)
 {
     struct node *node = member->node;
     invariant(!member->stepping, "interpreting effects never steps a member");
@@ -36,6 +36,21 @@ void member_step(struct member *member, struct event *event)
     member->stepping = false;
     if (event->kind != EVENT_TURN) member->touched = true;
     if (node->observer.stepped != NULL) node->observer.stepped(node->observer.context, member->spec->group);
+}
+
+/* Without these a member could not even be wrong: it would not exist, or never store again. */
+static bool comes_once(enum event_kind kind)
+{
+    return kind == EVENT_RESTORE || kind == EVENT_START || kind == EVENT_STATE || kind == EVENT_TURN;
+}
+
+void member_step(struct member *member, struct event *event)
+{
+    const struct node_tamper *tamper = &member->node->tamper;
+    uint32_t times = 1;
+    if (tamper->event != NULL && !comes_once(event->kind))
+        times = tamper->event(tamper->context, member->spec->group, event);
+    for (; times > 0 && !member->node->failed; times--) step_once(member, event);
 }
 
 void member_queue_state(struct member *member, const struct event_state *event, struct span part)
@@ -155,7 +170,11 @@ static void step_messages_to_self(struct member *member)
 
 static void step_timeouts(struct member *member)
 {
-    for (int fired = 0; fired < TIMEOUTS_A_TURN_MAX && member->timer_next_ns <= member->node->now_ns; fired++) {
+    const struct node_tamper *tamper = &member->node->tamper;
+    bool hastened = tamper->hastens != NULL && member->timer_count > 0 &&
+                    tamper->hastens(tamper->context, member->spec->group);
+    for (int fired = 0; fired < TIMEOUTS_A_TURN_MAX && (hastened || member->timer_next_ns <= member->node->now_ns);
+         fired++, hastened = false) {
         uint32_t first = 0;
         for (uint32_t i = 1; i < member->timer_count; i++)
             if (member->timers[i].at_ns < member->timers[first].at_ns) first = i;

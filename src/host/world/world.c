@@ -4,8 +4,11 @@
  *     world_network   fates of messages            world_link     connections between nodes, their inputs
  *     world_disk      files, crashes of disks      world_wire     connections of clients
  *     world_faults    what strikes whom            world_client   closed loops; world_workload what they ask
- *     world_observe   hash, invariants, digests    world_raw      clients without RESP
- *     world_trace     one line for each event
+ *     world_act       does what a plan says        world_request, world_reply  words, RESP, history
+ *     world_contract  who is faulty, and the card  world_raw      clients without RESP
+ *     world_observe   hash, invariants, digests    world_query    what others may ask
+ *     world_trace     what tracers are told        world_disk_faults, world_network_faults  ill disks and links
+ *     world_adversary, world_twin, world_member_faults, world_mutate  members that are wrong
  *
  * Limits: at most 64 nodes and 64 clients; one group. */
 #include "host/world/world.h"
@@ -15,6 +18,7 @@
 
 #include "base/panic.h"
 #include "base/time.h"
+#include "host/world/world_adversary.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -24,17 +28,10 @@ enum {
     APPEND_DOUBLINGS = 12,
     APPENDS_INFLIGHT_MAX = 16,
     HEALED_S_MIN = 10,           /* of virtual time */
+    CALM_TIMEOUT_MS = 200,       /* of the first node's election, where nothing is drawn */
     QUIET_S = 3,                 /* at the end nobody asks, so that everybody can catch up */
     WATCHDOG_ENTRIES_A_NS = 100000,
 };
-
-const char *world_fault_name(enum world_fault_bit bit)
-{
-#define WORLD_FAULT_TEXT(name, text, what) text,
-    static const char *const names[] = {WORLD_FAULTS(WORLD_FAULT_TEXT)};
-#undef WORLD_FAULT_TEXT
-    return (unsigned)bit < WORLD_FAULT_COUNT ? names[bit] : "?";
-}
 
 /* ---- violations ---- */
 
@@ -48,7 +45,7 @@ static void violate(struct world *world, const char *property, const char *sente
     snprintf(result->property, sizeof result->property, "%s", property);
     snprintf(result->sentence, sizeof result->sentence, "%s, at %lld.%03lld s", sentence,
              (long long)(world->now_ns / NS_PER_S), (long long)(world->now_ns / NS_PER_MS % 1000));
-    trace_line(world, world->stepping, "VIOLATION %s: %s", property, sentence);
+    trace_mark(world, world->stepping, WORLD_MARK_VIOLATION, "%s: %s", property, sentence);
 }
 
 void world_violate(struct world *world, const char *property, const char *sentence)
@@ -100,14 +97,34 @@ void world_tuning_largest(struct tuning *out)
  * one choice hides something. */
 static void draw_tuning(struct world *world)
 {
-    struct random *random = &world->random;
+    struct random random = world_dice(world->options.seed, KEY_TUNING, 0, 0);
     world_tuning_largest(&world->tuning);
     struct tuning *tuning = &world->tuning;
-    tuning->election_timeout_ns = random_between(random, 150, 600) * NS_PER_MS;
-    tuning->heartbeat_ns = tuning->election_timeout_ns / random_between(random, 3, 6);
-    tuning->append_bytes_max = (uint64_t)APPEND_BYTES_MIN << random_below(random, APPEND_DOUBLINGS);
-    tuning->append_inflight_max = (uint32_t)(1 + random_below(random, APPENDS_INFLIGHT_MAX));
-    tuning->checkpoint_log_bytes = UINT64_C(2048) << random_below(random, 7);
+    if (world->options.calm) {
+        tuning->election_timeout_ns = CALM_TIMEOUT_MS * NS_PER_MS;
+        tuning->heartbeat_ns = tuning->election_timeout_ns / 4;
+        if (world->options.append_bytes_max > 0 && world->options.append_bytes_max < tuning->append_bytes_max)
+            tuning->append_bytes_max = world->options.append_bytes_max;
+        if (world->options.checkpoint_log_bytes > 0 &&
+            world->options.checkpoint_log_bytes < tuning->checkpoint_log_bytes)
+            tuning->checkpoint_log_bytes = world->options.checkpoint_log_bytes;
+        return;
+    }
+    tuning->election_timeout_ns = random_between(&random, 150, 600) * NS_PER_MS;
+    tuning->heartbeat_ns = tuning->election_timeout_ns / random_between(&random, 3, 6);
+    tuning->append_bytes_max = (uint64_t)APPEND_BYTES_MIN << random_below(&random, APPEND_DOUBLINGS);
+    tuning->append_inflight_max = (uint32_t)(1 + random_below(&random, APPENDS_INFLIGHT_MAX));
+    tuning->checkpoint_log_bytes = UINT64_C(2048) << random_below(&random, 7);
+}
+
+int64_t world_election_timeout_ns(const struct world *world, uint32_t place)
+{
+    const int64_t *given = world->options.election_timeouts_ns;
+    if (given != NULL && given[place] > 0)
+        return given[place];
+    if (!world->options.calm || place == 0)
+        return world->tuning.election_timeout_ns;
+    return CALM_TIMEOUT_MS * NS_PER_MS * 5 / 2 + place * CALM_TIMEOUT_MS * NS_PER_MS / 2;
 }
 
 static void *take(struct heap *heap, size_t size)
@@ -119,20 +136,25 @@ static void *take(struct heap *heap, size_t size)
 
 static void draw_clients(struct world *world)
 {
-    struct random *random = &world->random;
-    world->key_count = (uint32_t)(2 + random_below(random, 5));
-    world->think_ns = random_between(random, 70, 500) * NS_PER_MS;
-    world->client_timeout_ns = random_between(random, 1000, 5000) * NS_PER_MS;
+    struct random random = world_dice(world->options.seed, KEY_CLIENTS, 0, 0);
+    world->key_count = (uint32_t)(2 + random_below(&random, 5));
+    world->think_ns = random_between(&random, 70, 500) * NS_PER_MS;
+    world->client_timeout_ns = random_between(&random, 1000, 5000) * NS_PER_MS;
     world->client_count = world->options.client_count;
     world->clients = take(world->heap, world->client_count * sizeof *world->clients);
     for (uint32_t i = 0; i < world->client_count; i++)
         client_init(&world->clients[i], world, i);
 }
 
-static void draw_times(struct world *world)
+static void set_times(struct world *world)
 {
     int64_t time_ns = world->options.time_ns;
-    world->heal_at_ns = time_ns / 10 * 7;
+    world->heal_at_ns = world->options.heal_at_ns != 0 ? world->options.heal_at_ns : time_ns / 10 * 7;
+    if (world->heal_at_ns == PLAN_FOREVER) {
+        world->end_ns = time_ns;
+        world->quiet_at_ns = time_ns;
+        return;
+    }
     int64_t healed_ns = time_ns - world->heal_at_ns;
     if (healed_ns < HEALED_S_MIN * NS_PER_S)
         healed_ns = HEALED_S_MIN * NS_PER_S;
@@ -144,9 +166,36 @@ static void draw_times(struct world *world)
 static void draw_latency(struct world *world)
 {
     struct network_manner *manner = &world->network.manner;
+    if (world->options.calm) {
+        manner->latency_ns = world->options.latency_ns > 0 ? world->options.latency_ns : NS_PER_MS;
+        manner->latency_tail_ns = 0;
+        return;
+    }
+    struct random random = world_dice(world->options.seed, KEY_NETWORK, 0, 0);
     bool tokens = strcmp(world->options.service->name, "token") == 0;
-    manner->latency_ns = random_between(&world->random, 50, 2000) * NS_PER_US * (tokens ? 100 : 1);
-    manner->latency_tail_ns = manner->latency_ns / random_between(&world->random, 2, 8);
+    manner->latency_ns = random_between(&random, 50, 2000) * NS_PER_US * (tokens ? 100 : 1);
+    manner->latency_tail_ns = manner->latency_ns / random_between(&random, 2, 8);
+}
+
+static void draw_disks(struct world *world)
+{
+    struct random random = world_dice(world->options.seed, KEY_DISKS, 0, 0);
+    uint64_t inline_in_four = random_below(&random, 5); /* how many disks write inline */
+    uint32_t lost = (uint32_t)random_below(&random, 900), kept = (uint32_t)random_below(&random, 1000 - lost);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct world_disk_manner *manner = &world->processes[i].disk.manner;
+        manner->lost_permille = lost;
+        manner->kept_permille = kept;
+        if (world->options.calm) {
+            manner->latency_ns = 100 * NS_PER_US;
+            manner->latency_tail_ns = 0;
+            continue;
+        }
+        manner->inline_writes = random_chance(&random, inline_in_four, 4);
+        uint64_t doubled = random_below(&random, 4);
+        manner->latency_ns = random_between(&random, 50, 99) * ((int64_t)NS_PER_US << doubled);
+        manner->latency_tail_ns = manner->latency_ns / 4;
+    }
 }
 
 static bool serves_resp(const struct world_options *options)
@@ -165,11 +214,12 @@ static struct world *make(void *region, size_t region_size, const struct world_o
     world->result = result;
     world->node_count = options->node_count;
     world->raw = !serves_resp(options);
-    random_seed(&world->random, options->seed);
     schedule_init(&world->schedule, heap);
-    draw_times(world);
+    set_times(world);
+    schedule_push_ranked(&world->schedule, RANK_END, world->heal_at_ns, WORLD_HEAL, 0, NULL);
     draw_tuning(world);
-    network_init(&world->network, heap, random_u64(&world->random), world->node_count);
+    network_init(&world->network, heap, world_key(options->seed, KEY_LATENCY, 0, 0), world->node_count);
+    world->network.record = options->record;
     draw_latency(world);
     world->digests = take(heap, DIGESTS_KEPT * sizeof *world->digests);
     for (uint32_t i = 0; i < world->node_count; i++)
@@ -177,25 +227,39 @@ static struct world *make(void *region, size_t region_size, const struct world_o
     world->processes = take(heap, world->node_count * sizeof *world->processes);
     for (uint32_t i = 0; i < world->node_count; i++)
         process_init(&world->processes[i], world, i);
+    draw_disks(world);
     draw_clients(world);
+    acts_init(world);
     faults_init(world);
     return world;
 }
 
 /* ---- the loop ---- */
 
+static void heal(struct world *world)
+{
+    world->healed = true;
+    faults_stop(world);
+    acts_heal(world);
+    for (uint32_t i = 0; i < world->client_count; i++)
+        client_heal(world, &world->clients[i]);
+}
+
 static void happen(struct world *world, const struct schedule_entry *entry)
 {
-    struct process *process = &world->processes[entry->target < world->node_count ? entry->target : 0];
+    uint32_t place = entry->target % WORLD_TWIN;
+    struct process *process = &world->processes[place < world->node_count ? place : 0];
+    if ((entry->target & WORLD_TWIN) != 0)
+        process = process->twin;
     switch ((enum world_kind)entry->kind) {
     case WORLD_WAKE:
-        process_run(process);
+        process_run_guarded(process);
         break;
     case WORLD_TIMER:
         process_timer(process);
         break;
     case WORLD_BOOT:
-        process_boot(process);
+        process_boot_guarded(process);
         break;
     case WORLD_PACKET:
         link_packet(world, entry->object);
@@ -215,6 +279,9 @@ static void happen(struct world *world, const struct schedule_entry *entry)
     case WORLD_CLIENT_LATE:
         client_late(world, &world->clients[entry->target], (uint64_t)(uintptr_t)entry->object);
         break;
+    case WORLD_CLIENT_FLUSH:
+        client_flush(world, &world->clients[entry->target]);
+        break;
     case WORLD_TO_SERVER:
         wire_arrive(world, entry->object);
         break;
@@ -222,10 +289,22 @@ static void happen(struct world *world, const struct schedule_entry *entry)
         client_letter(world, entry->object);
         break;
     case WORLD_FAULT:
-        faults_strike(world, entry->target);
+        faults_strike(world, entry->target, entry->object);
         break;
-    case WORLD_UNDO:
-        faults_undo(world, entry->target, entry->object);
+    case WORLD_ITEM:
+        acts_item(world, entry->object, entry->target != 0);
+        break;
+    case WORLD_HEAL:
+        heal(world);
+        break;
+    case WORLD_END:
+        acts_end(world, (uint64_t)(uintptr_t)entry->object);
+        break;
+    case WORLD_ADVERSARY:
+        adversary_act(process, entry->object);
+        break;
+    case WORLD_ALARM:
+        world->options.alarm.rings(world->options.alarm.context, world, (uint64_t)(uintptr_t)entry->object);
         break;
     }
 }
@@ -245,11 +324,8 @@ static void loop(struct world *world)
     while (!world->stopped && schedule_next_ns(&world->schedule) < world->end_ns) {
         schedule_pop(&world->schedule, &entry);
         watch_time(world, entry.at_ns, &standing);
-        if (!world->healed && entry.at_ns >= world->heal_at_ns) {
-            world->now_ns = world->heal_at_ns;
-            world->healed = true;
-            faults_heal(world);
-        }
+        if (world->acts.due && entry.at_ns > world->now_ns)
+            contract_judge(world);
         world->now_ns = entry.at_ns;
         happen(world, &entry);
     }
@@ -262,7 +338,9 @@ void world_sum_up(const struct world *world, struct world_result *result)
     result->steps = world->steps;
     result->hash = world->hash;
     result->time_ns = world->now_ns;
-    result->faults_struck = world->faults.struck;
+    const struct network *network = &world->network;
+    result->faults_struck = world->acts.struck + network->lost + network->duplicated + network->reordered +
+                            network->corrupted + network->delayed;
 }
 
 void world_run(void *region, size_t region_size, const struct world_options *options, struct world_result *result,
@@ -271,21 +349,24 @@ void world_run(void *region, size_t region_size, const struct world_options *opt
     *result = (struct world_result){0};
     struct world *world = make(region, region_size, options, result);
     *made = world;
-    for (uint32_t i = 0; i < world->node_count; i++)
-        schedule_push(&world->schedule, random_between(&world->random, 0, 50 * NS_PER_MS), WORLD_BOOT, i, NULL);
+    world_alarm(world, 0, 0);
     loop(world);
-    if (!world->stopped)
+    if (!world->stopped && world->healed)
         observe_end(world);
     world_sum_up(world, result);
 }
 
-size_t world_region_size(const struct world_options *options)
+void world_alarm(struct world *world, int64_t at_ns, uint64_t number)
 {
-    return WORLD_BYTES + options->node_count * process_region_size(options);
+    if (world->options.alarm.rings == NULL)
+        return;
+    if (at_ns < world->now_ns)
+        at_ns = world->now_ns;
+    schedule_push_ranked(&world->schedule, RANK_ITEM, at_ns, WORLD_ALARM, 0, (void *)(uintptr_t)number);
 }
 
-const struct world_operation *world_history(const struct world *world, size_t *count)
+size_t world_region_size(const struct world_options *options)
 {
-    *count = world->history.count;
-    return world->history.list;
+    uint32_t count = options->node_count + world_twins_max(options->node_count);
+    return WORLD_BYTES + count * process_region_size(options);
 }

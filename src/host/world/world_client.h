@@ -43,5 +43,10 @@ struct world_operation {
 };
 
 const char *world_op_name(enum world_op op);
+/* Does it take a value, beside its key? */
+static inline bool world_op_writes_value(enum world_op op)
+{
+    return op == WORLD_OP_SET || op == WORLD_OP_GETSET || op == WORLD_OP_SETNX || op == WORLD_OP_APPEND;
+}
 
 #endif

@@ -3,14 +3,14 @@
  * An operation takes effect when its time has come, all at once; until then readers see what was there before. Two
  * operations in flight may finish in either order. At a crash each undecided one is, by the drawn number, lost, kept
  * or torn: a durable write at any byte or any subset of sectors, an allocation at any size, a rename or removal not at
- * all or whole. Names that open() created or now() changed are durable at once.
- *
- * Limits: faults of the medium itself (decay, misdirected and lying writes) are placed with world_disk_flip only. */
+ * all or whole. Names that open() created or now() changed are durable at once. Faults of the medium itself are in
+ * world_disk_faults.c. */
 #include "host/world/world_disk.h"
 
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/panic.h"
 #include "host/world/world_disk_file.h"
 
@@ -138,13 +138,12 @@ static int apply(struct world_disk *disk, const struct world_disk_operation *ope
     size_t before = file != NULL ? file->seen.size : 0;
     switch (operation->op) {
     case DISK_WRITE_DURABLE:
-        world_file_write_durable(disk->heap, file, operation->offset, operation->data, operation->size);
-        break;
     case DISK_WRITE:
-        world_file_write(disk->heap, file, operation->offset, operation->data, operation->size);
+        world_disk_take_write(disk, file, operation->op == DISK_WRITE_DURABLE, operation->offset, operation->data,
+                              operation->size);
         break;
     case DISK_SYNC:
-        world_file_sync(disk->heap, file, operation->sync_mark);
+        world_disk_take_sync(disk, file, operation->sync_mark);
         break;
     case DISK_ALLOCATE:
     case DISK_RESERVE:
@@ -167,7 +166,7 @@ static int apply(struct world_disk *disk, const struct world_disk_operation *ope
 /* Geometric with ratio one half: long tails without floating point. */
 static int64_t draw_latency(struct world_disk *disk, size_t size)
 {
-    uint64_t bits = random_u64(&disk->random);
+    uint64_t bits = hash_mix(disk->seed, disk->operations);
     int64_t doublings = __builtin_ctzll(bits | (UINT64_C(1) << 10));
     int64_t fine = (int64_t)(bits >> 54);
     int64_t latency = disk->manner.latency_ns + (int64_t)size +
@@ -300,7 +299,9 @@ static int disk_read(struct disk *door, uint32_t handle, uint64_t offset, void *
         offset % DISK_ALIGNMENT == 0 && size % DISK_ALIGNMENT == 0 && (uintptr_t)data % DISK_ALIGNMENT == 0;
     if (file == NULL || !aligned || offset > file->seen.size || size > file->seen.size - offset)
         return ERROR_INVALID;
-    if (disk->manner.unreadable_permille > 0 && random_chance(&disk->random, disk->manner.unreadable_permille, 1000))
+    if (hash_mix(~disk->seed, ++disk->reads) % 1000 < disk->manner.unreadable_permille)
+        return ERROR_IO;
+    if (!world_disk_readable(disk, file, offset, size))
         return ERROR_IO;
     if (size > 0)
         memcpy(data, file->seen.data + offset, size);
@@ -351,7 +352,7 @@ void world_disk_init(struct world_disk *disk, struct heap *heap, uint64_t seed, 
         .next_handle = 1,
         .manner = {.latency_ns = 100000, .latency_tail_ns = 20000, .slow_factor = 1},
     };
-    random_seed(&disk->random, seed);
+    disk->seed = seed;
     reset(disk);
 }
 
@@ -370,9 +371,19 @@ void world_disk_free(struct world_disk *disk)
     free_files(disk);
 }
 
-static enum tear draw_tear(struct world_disk *disk)
+/* One crash: what it draws from, and whether anything is kept that was not durable. */
+struct crash {
+    struct random random;
+    bool keeps, inside_sectors;
+};
+
+static enum tear draw_tear(struct world_disk *disk, struct crash *crash)
 {
-    uint64_t drawn = random_below(&disk->random, 1000);
+    uint64_t drawn = random_below(&crash->random, 1000);
+    if (!crash->keeps) {
+        disk->lost_writes++;
+        return TEAR_LOST;
+    }
     if (drawn < disk->manner.lost_permille) {
         disk->lost_writes++;
         return TEAR_LOST;
@@ -384,32 +395,39 @@ static enum tear draw_tear(struct world_disk *disk)
 }
 
 /* What a crash makes of one operation in flight. */
-static void decide(struct world_disk *disk, struct world_disk_operation *operation)
+static void decide(struct world_disk *disk, struct world_disk_operation *operation, struct crash *crash)
 {
-    enum tear tear = draw_tear(disk);
+    enum tear tear = draw_tear(disk, crash);
     if (tear == TEAR_LOST || operation->status != OK)
         return;
     if (tear == TEAR_TORN && disk_op_creates(operation->op)) {
         size_t sectors = operation->size / WORLD_SECTOR_SIZE;
-        operation->size = WORLD_SECTOR_SIZE * (size_t)random_below(&disk->random, sectors + 1);
+        operation->size = WORLD_SECTOR_SIZE * (size_t)random_below(&crash->random, sectors + 1);
         tear = TEAR_KEPT;
     }
     if (tear == TEAR_TORN && operation->op == DISK_WRITE_DURABLE) {
         size_t before = operation->file->seen.size;
         world_file_write_torn(disk->heap, operation->file, operation->offset, operation->data, operation->size,
-                              &disk->random, disk->manner.torn_inside_sectors);
+                              &crash->random, crash->inside_sectors);
         disk->used_bytes += operation->file->seen.size - before;
         return;
     }
-    if (tear == TEAR_TORN && operation->op != DISK_WRITE && random_chance(&disk->random, 1, 2))
+    if (tear == TEAR_TORN && operation->op != DISK_WRITE && random_chance(&crash->random, 1, 2))
         return;
     apply(disk, operation);
 }
 
 void world_disk_crash(struct world_disk *disk)
 {
+    world_disk_crash_by(disk, hash_mix(hash_mix(disk->seed, UINT64_MAX), ++disk->crashes) & ~UINT64_C(1));
+}
+
+void world_disk_crash_by(struct world_disk *disk, uint64_t draw)
+{
+    struct crash crash = {.keeps = draw != 0, .inside_sectors = (draw & 1) != 0};
+    random_seed(&crash.random, draw);
     for (struct world_disk_operation *operation = disk->pending; operation != NULL; operation = operation->next) {
-        decide(disk, operation);
+        decide(disk, operation, &crash);
         operation->dead = true;
     }
     disk->pending = NULL;
@@ -417,8 +435,11 @@ void world_disk_crash(struct world_disk *disk)
     for (struct world_file *file = disk->files, *next; file != NULL; file = next) {
         next = file->next;
         size_t before = file->seen.size;
-        if (file->split)
-            world_file_crash(disk->heap, file, draw_tear(disk), &disk->random);
+        if (file->split) {
+            enum tear tear = draw_tear(disk, &crash);
+            /* Of what was told to be durable something is lost: all, or any part. */
+            world_file_crash(disk->heap, file, file->lied && tear == TEAR_KEPT ? TEAR_LOST : tear, &crash.random);
+        }
         disk->used_bytes += file->seen.size - before;
         file->open_count = 0;
         file->busy_count = 0;
@@ -430,6 +451,7 @@ void world_disk_wipe(struct world_disk *disk)
 {
     invariant(disk->pending == NULL, "a disk is wiped after its process died");
     free_files(disk);
+    disk->medium = (struct world_disk_medium){0};
 }
 
 bool world_disk_flip(struct world_disk *disk, const char *name, uint64_t offset, unsigned bit)

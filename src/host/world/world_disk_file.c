@@ -21,6 +21,7 @@ void world_file_free(struct heap *heap, struct world_file *file)
     heap_free(heap, file->seen.data);
     heap_free(heap, file->durable.data);
     heap_free(heap, file->dirty);
+    heap_free(heap, file->bad);
     heap_free(heap, file);
 }
 
@@ -76,7 +77,7 @@ static void unite(struct heap *heap, struct world_file *file)
     heap_free(heap, file->durable.data);
     file->durable = (struct image){0};
     file->dirty_count = 0;
-    file->split = false;
+    file->split = file->lied = false;
 }
 
 void world_file_write(struct heap *heap, struct world_file *file, uint64_t offset, const uint8_t *data, size_t size)

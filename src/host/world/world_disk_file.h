@@ -31,6 +31,9 @@ struct world_file {
     struct image durable; /* only when split */
     struct dirty *dirty;  /* only when split: where they may differ */
     size_t dirty_count, dirty_capacity;
+    bool lied;      /* some of that was told to be durable */
+    uint64_t *bad;  /* numbers of the sectors that cannot be read */
+    size_t bad_count, bad_capacity;
 };
 
 struct world_file *world_file_create(struct heap *heap);
@@ -53,6 +56,14 @@ void world_file_write_torn(struct heap *heap, struct world_file *file, uint64_t 
                            size_t size, struct random *random, bool inside_sectors);
 /* Decides about everything that was not synced; afterwards both images are one. */
 void world_file_crash(struct heap *heap, struct world_file *file, enum tear tear, struct random *random);
+
+/* ---- world_disk_faults.c ---- */
+
+/* A write of the process, as the medium takes it. */
+void world_disk_take_write(struct world_disk *disk, struct world_file *file, bool durable, uint64_t offset,
+                           const uint8_t *data, size_t size);
+void world_disk_take_sync(struct world_disk *disk, struct world_file *file, size_t mark);
+bool world_disk_readable(struct world_disk *disk, const struct world_file *file, uint64_t offset, size_t size);
 
 /* ---- world_disk_names.c ---- */
 

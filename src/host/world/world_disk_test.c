@@ -124,11 +124,11 @@ static void a_torn_write_leaves_any_part(void **state)
     (void)state;
     bool mixed = false, inside = false;
     for (uint32_t round = 0; round < 200; round++) {
-        disk.manner.torn_inside_sectors = round >= 100;
+        bool inside_allowed = round >= 100;
         allocate("log", BLOCK);
         uint32_t handle = open_file("log", false);
         submit(DISK_WRITE_DURABLE, handle, 0, BLOCK, 7);
-        world_disk_crash(&disk);
+        world_disk_crash_by(&disk, (UINT64_C(1) + round) << 1 | inside_allowed);
         int status;
         finish(0, &status);
         scheduled_count = 0;
@@ -139,12 +139,28 @@ static void a_torn_write_leaves_any_part(void **state)
             any_new = any_new || seen[at] != 0;
             any_old = any_old || seen[at] == 0;
             bool cut = at % WORLD_SECTOR_SIZE != 0 && (seen[at] == 0) != (seen[at - 1] == 0);
-            assert_true(!cut || disk.manner.torn_inside_sectors);
+            assert_true(!cut || inside_allowed);
             inside = inside || cut;
         }
         mixed = mixed || (any_new && any_old);
     }
     assert_true(mixed && inside);
+}
+
+static void a_crash_may_keep_nothing(void **state)
+{
+    (void)state;
+    disk.manner.kept_permille = 1000;
+    for (uint32_t round = 0; round < 2; round++) {
+        allocate("log", BLOCK);
+        submit(DISK_WRITE_DURABLE, open_file("log", false), 0, BLOCK, 7);
+        world_disk_crash_by(&disk, 2 * round);
+        int status;
+        finish(0, &status);
+        scheduled_count = 0;
+        read_all("log", BLOCK);
+        assert_int_equal(seen[0], round == 0 ? 0 : written[0]);
+    }
 }
 
 static void a_plain_write_needs_its_sync(void **state)
@@ -300,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_durable_write_survives_once_it_is_complete, begin, end),
         cmocka_unit_test_setup_teardown(what_is_in_flight_is_lost_or_kept_whole, begin, end),
         cmocka_unit_test_setup_teardown(a_torn_write_leaves_any_part, begin, end),
+        cmocka_unit_test_setup_teardown(a_crash_may_keep_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_plain_write_needs_its_sync, begin, end),
         cmocka_unit_test_setup_teardown(a_torn_file_has_any_size_and_no_other_bytes, begin, end),
         cmocka_unit_test_setup_teardown(names_ascend_and_change, begin, end),

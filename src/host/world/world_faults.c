@@ -1,24 +1,24 @@
-/* The faults of the world.
+/* The generator of faults: which strike in this run, how often, and how long.
  *
- * Each class that a run draws is a process in time: it strikes at drawn intervals, and mostly undoes itself after a
- * drawn time, short ones being as likely as long ones on a logarithmic scale. Mostly no more than k = (n - 1) / 2 nodes
- * are struck at once, so that the cluster works while it suffers; now and then more are, and power takes all.
+ * Each class that a run draws is a process in time: it strikes at drawn intervals. A strike is transient (it lasts a
+ * drawn time, short ones being as likely as long ones on a logarithmic scale), intermittent (it comes back to the same
+ * node for a while) or permanent (until the world heals). Never are more members faulty at once than the bound k says,
+ * counted exactly (world_contract.c); power takes all.
  *
- * world_faults_hunt.c strikes who has just been elected.
- *
- * Amnesia is beyond what a protocol can mask when it meets other losses, so it strikes only one node, while all others
- * run and count. */
+ * world_faults_strike.c does a strike of each class; world_faults_hunt.c strikes who has just been elected. */
 #include "host/world/world_faults.h"
 
 #include "base/panic.h"
 #include "base/time.h"
 #include "host/world/world_state.h"
 
+enum { INTERMITTENT_ONE_IN = 6, PERMANENT_ONE_IN = 40, TRAIN_MIN = 3, TRAIN_MAX = 8, TRAIN_MARK = 1 << 8 };
+
 /* ---- drawing ---- */
 
-/* From lo to hi, each order of magnitude equally likely (base 2). */
-static int64_t draw_log(struct random *random, int64_t lo, int64_t hi)
+int64_t faults_log(struct world *world, int64_t lo, int64_t hi)
 {
+    struct random *random = &world->faults.random;
     int doublings = 0;
     while (lo << (doublings + 1) <= hi)
         doublings++;
@@ -27,354 +27,194 @@ static int64_t draw_log(struct random *random, int64_t lo, int64_t hi)
     return random_between(random, low, high > low ? high : low);
 }
 
-static bool drawn(const struct world *world, enum world_fault fault)
+bool faults_drawn(const struct world *world, uint32_t fault)
 {
-    return (world->faults.classes & (uint32_t)fault) != 0;
+    return (world->faults.classes & fault) != 0;
 }
 
 int64_t faults_outage(struct world *world)
 {
-    return draw_log(&world->faults.random, NS_PER_MS, world->faults.outage_ns_max);
+    return faults_log(world, NS_PER_MS, world->faults.outage_ns_max);
 }
 
-static struct process *any_process(struct world *world)
+uint64_t faults_crash_draw(struct world *world)
 {
-    return &world->processes[random_below(&world->faults.random, world->node_count)];
+    uint64_t draw = random_u64(&world->faults.random);
+    return faults_drawn(world, WORLD_DISK) ? draw : draw & ~UINT64_C(1);
 }
 
-/* Who orders, if somebody says so; else anybody. */
-static struct process *orderer(struct world *world)
+bool faults_may_strike(const struct world *world, uint32_t place)
 {
-    struct process *found = any_process(world);
-    uint64_t term = 0;
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        struct member_status status;
-        if (!process_status(&world->processes[i], &status) || status.orderer != i + 1 || status.term < term)
-            continue;
-        term = status.term;
-        found = &world->processes[i];
-    }
-    return found;
+    uint64_t faulty = world_faulty(world) | UINT64_C(1) << place;
+    return (uint32_t)__builtin_popcountll(faulty) <= contract_k(world);
 }
 
-static struct process *victim(struct world *world)
+static uint32_t any_place(struct world *world)
 {
-    return random_chance(&world->faults.random, 1, 3) ? orderer(world) : any_process(world);
+    return (uint32_t)random_below(&world->faults.random, world->node_count);
 }
 
-static bool isolated(const struct world *world, uint32_t place)
+uint32_t faults_orderer(struct world *world)
 {
-    uint32_t reached = 0;
-    for (uint32_t other = 0; other < world->node_count; other++)
-        if (other != place && !network_is_cut(&world->network, place, other) &&
-            !network_is_cut(&world->network, other, place))
-            reached++;
-    return 2 * (reached + 1) <= world->node_count;
+    uint32_t anybody = any_place(world), node = world_orderer(world);
+    return node != 0 ? node - 1 : anybody;
 }
 
-static uint32_t struck_nodes(const struct world *world)
+static uint32_t victim(struct world *world)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        const struct process *process = &world->processes[i];
-        if (!process->up || process->paused_until_ns > world->now_ns || isolated(world, i))
-            count++;
-    }
-    return count;
+    return random_chance(&world->faults.random, 1, 3) ? faults_orderer(world) : any_place(world);
 }
 
-/* May another node be struck? */
-static bool may_strike(struct world *world)
+/* ---- strikes ---- */
+
+static void schedule_strike(struct world *world, int64_t delay_ns, uint32_t target)
 {
-    return struck_nodes(world) < (world->node_count - 1) / 2 || random_chance(&world->faults.random, 1, 6);
+    int64_t at_ns = world->now_ns + delay_ns;
+    if (at_ns < world->heal_at_ns)
+        schedule_push_ranked(&world->schedule, RANK_ITEM, at_ns, WORLD_FAULT, target, NULL);
 }
 
 static void strike_again(struct world *world, enum fault_process fault)
 {
     int64_t mean_ns = world->faults.mean_ns[fault];
-    if (mean_ns == 0)
-        return;
-    int64_t at_ns = world->now_ns + random_between(&world->faults.random, mean_ns / 4, 2 * mean_ns);
-    if (at_ns < world->heal_at_ns)
-        schedule_push(&world->schedule, at_ns, WORLD_FAULT, fault, NULL);
+    if (mean_ns > 0)
+        schedule_strike(world, random_between(&world->faults.random, mean_ns / 4, 2 * mean_ns), fault);
 }
 
-/* ---- crashes ---- */
-
-static void strike_crash(struct world *world)
+/* Next comes a stop of an intermittent fault at the same node, a while after this one has ended. */
+static void go_on(struct world *world, enum fault_process fault, int64_t outage_ns)
 {
-    struct process *process = victim(world);
-    if (!process->up || !may_strike(world))
-        return;
-    process->restart_delay_ns = faults_outage(world);
-    if (random_chance(&world->faults.random, 2, 3))
-        process->doomed = true; /* in its next turn */
+    struct fault_train *train = &world->faults.trains[fault];
+    if (train->left-- > 1)
+        schedule_strike(world, outage_ns + faults_outage(world), TRAIN_MARK | fault);
     else
-        process_crash(process, process->restart_delay_ns);
+        train->left = 0;
+}
+
+static bool lasts_for_ever(struct world *world)
+{
+    if (!random_chance(&world->faults.random, 1, PERMANENT_ONE_IN))
+        return false;
+    uint32_t permanent = 0;
+    for (uint32_t i = 0; i < world->acts.count; i++)
+        permanent += world->acts.list[i].end_ns == PLAN_FOREVER;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        permanent += !world->processes[i].up && !world->processes[i].boot_pending;
+    return permanent < contract_k(world);
+}
+
+/* One of the faults that have a node as their victim. */
+static void strike_any_node(struct world *world, enum fault_process fault)
+{
+    struct fault_train *train = &world->faults.trains[fault];
+    uint32_t place = victim(world);
+    bool permanent = lasts_for_ever(world);
+    bool intermittent = random_chance(&world->faults.random, 1, INTERMITTENT_ONE_IN);
+    int64_t outage_ns = permanent ? PLAN_FOREVER : faults_outage(world);
+    if (!faults_strike_node(world, fault, place, outage_ns) || !intermittent || permanent || train->left > 0)
+        return;
+    train->place = place;
+    train->left = (uint32_t)random_between(&world->faults.random, TRAIN_MIN, TRAIN_MAX);
+    go_on(world, fault, outage_ns);
+}
+
+static void strike_train(struct world *world, enum fault_process fault)
+{
+    int64_t outage_ns = faults_outage(world);
+    (void)faults_strike_node(world, fault, world->faults.trains[fault].place, outage_ns);
+    go_on(world, fault, outage_ns);
 }
 
 static void strike_power(struct world *world)
 {
     for (uint32_t i = 0; i < world->node_count; i++)
-        process_crash(&world->processes[i], draw_log(&world->faults.random, 10 * NS_PER_MS, 2 * NS_PER_S));
+        world_do(world, &(struct plan_item){.kind = PLAN_CRASH,
+                                            .at_ns = world->now_ns,
+                                            .node = i + 1,
+                                            .duration_ns = faults_log(world, 10 * NS_PER_MS, 2 * NS_PER_S),
+                                            .draw = faults_crash_draw(world)});
 }
 
 /* A member that forgot is filled from the others: they must all be there and count. */
 static void strike_amnesia(struct world *world)
 {
-    struct process *process = any_process(world);
-    if (world->node_count < 3)
+    uint32_t place = any_place(world);
+    if (world->node_count < 3 || !faults_may_strike(world, place))
         return; /* those that remember must be a majority */
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct member_status status;
         if (!process_status(&world->processes[i], &status) || !status.voter)
             return;
     }
-    process_crash(process, faults_outage(world));
-    world_disk_wipe(&process->disk);
-    process->amnesiac = true;
-    process->forgot = true;
-    trace_line(world, process, "has lost its disk");
+    world_do(world, &(struct plan_item){.kind = PLAN_AMNESIA,
+                                        .at_ns = world->now_ns,
+                                        .node = place + 1,
+                                        .duration_ns = faults_outage(world),
+                                        .draw = faults_crash_draw(world)});
 }
 
-static void strike_pause(struct world *world)
+static void strike(struct world *world, enum fault_process fault)
 {
-    struct process *process = victim(world);
-    if (!process->up || !may_strike(world))
-        return;
-    if (random_chance(&world->faults.random, 1, 3)) {
-        process->slow_factor = (uint32_t)draw_log(&world->faults.random, 2, 256);
-        schedule_push(&world->schedule, world->now_ns + faults_outage(world), WORLD_UNDO,
-                      undo_target(UNDO_SLOW, process->place), NULL);
-        return;
-    }
-    int64_t pause_ns = faults_outage(world);
-    process->paused_until_ns = world->now_ns + pause_ns;
-    trace_line(world, process, "pauses for %lld ms", (long long)(pause_ns / NS_PER_MS));
-    process->wake_at_ns = INT64_MAX;
-    process_wake(process, process->paused_until_ns);
-}
-
-/* ---- partitions ---- */
-
-void faults_cut_between(struct world *world, uint64_t side, bool there, bool back)
-{
-    for (uint32_t a = 0; a < world->node_count; a++)
-        for (uint32_t b = 0; b < world->node_count; b++) {
-            if ((side >> a & 1) == 0 || (side >> b & 1) != 0)
-                continue;
-            if (there)
-                network_cut(&world->network, a, b, true);
-            if (back)
-                network_cut(&world->network, b, a, true);
-        }
-}
-
-static void heal_later(struct world *world)
-{
-    world->faults.partition_number++;
-    schedule_push(&world->schedule, world->now_ns + faults_outage(world), WORLD_UNDO, undo_target(UNDO_PARTITION, 0),
-                  (void *)(uintptr_t)world->faults.partition_number);
-}
-
-void faults_partition(struct world *world, uint64_t side, bool there, bool back)
-{
-    trace_line(world, NULL, "partition: nodes %llx (bits) %s%s", (unsigned long long)side, there ? "->" : "",
-               back ? "<-" : "");
-    faults_cut_between(world, side, there, back);
-    heal_later(world);
-}
-
-/* Some of the nodes, not none and not all. */
-static uint64_t any_set(struct world *world)
-{
-    uint64_t all = world->node_count == 64 ? UINT64_MAX : (UINT64_C(1) << world->node_count) - 1;
-    uint64_t set = random_u64(&world->faults.random) & all;
-    return set == 0 || set == all ? 1 : set;
-}
-
-static void cut_link(struct world *world)
-{
-    uint32_t from = (uint32_t)random_below(&world->faults.random, world->node_count);
-    uint32_t to = (uint32_t)random_below(&world->faults.random, world->node_count);
-    trace_line(world, NULL, "link n%u -> n%u is cut", from + 1, to + 1);
-    network_cut(&world->network, from, to, true);
-    heal_later(world);
-}
-
-static uint64_t bit(const struct process *process)
-{
-    return UINT64_C(1) << process->place;
-}
-
-static void strike_partition(struct world *world)
-{
-    struct random *random = &world->faults.random;
-    if (!may_strike(world))
-        return;
-    if (random_chance(random, 2, 3))
-        network_heal(&world->network); /* one partition follows another */
-    uint64_t drawn_number = random_below(random, 10);
-    if (drawn_number < 4)
-        faults_partition(world, any_set(world), true, true);
-    else if (drawn_number < 6)
-        faults_partition(world, bit(orderer(world)), true, true);
-    else if (drawn_number < 7)
-        faults_partition(world, bit(any_process(world)), true, true);
-    else if (drawn_number < 8)
-        faults_partition(world, bit(victim(world)), true, false);
-    else if (drawn_number < 9)
-        faults_partition(world, bit(victim(world)), false, true);
-    else
-        for (uint64_t i = random_below(random, 2 * (uint64_t)world->node_count); i > 0; i--)
-            cut_link(world);
-}
-
-/* ---- weather, disks, clocks ---- */
-
-static uint32_t draw_rate(struct world *world, enum world_fault fault, int64_t ppm_max)
-{
-    if (!drawn(world, fault) || random_chance(&world->faults.random, 1, 2))
-        return 0;
-    return (uint32_t)draw_log(&world->faults.random, 500, ppm_max);
-}
-
-static void slow_link(struct world *world)
-{
-    struct network *network = &world->network;
-    uint64_t link = random_below(&world->faults.random, (uint64_t)world->node_count * world->node_count);
-    network->extra_latency_ms[link] = (uint32_t)random_below(&world->faults.random, 100);
-}
-
-static void strike_weather(struct world *world)
-{
-    struct network_manner *manner = &world->network.manner;
-    manner->loss_ppm = draw_rate(world, WORLD_LOSS, 200000);
-    manner->duplicate_ppm = draw_rate(world, WORLD_DUPLICATE, 100000);
-    manner->reorder_ppm = draw_rate(world, WORLD_REORDER, 200000);
-    manner->corrupt_ppm = draw_rate(world, WORLD_CORRUPT, 20000);
-    manner->delay_ppm = draw_rate(world, WORLD_DELAY, 50000);
-    manner->delay_ns_max = draw_log(&world->faults.random, NS_PER_MS, 2 * NS_PER_S);
-    if (drawn(world, WORLD_DELAY) && random_chance(&world->faults.random, 1, 3))
-        slow_link(world);
-}
-
-static void strike_disk(struct world *world)
-{
-    struct process *process = victim(world);
-    struct world_disk_manner *manner = &process->disk.manner;
-    uint64_t drawn_number = random_below(&world->faults.random, 10);
-    int64_t time_ns = faults_outage(world);
-    trace_line(world, process, "the disk is ill for %lld ms", (long long)(time_ns / NS_PER_MS));
-    if (drawn_number < 4) {
-        manner->stalled_until_ns = world->now_ns + time_ns;
-        return;
-    }
-    if (drawn_number < 8)
-        manner->slow_factor = (uint32_t)draw_log(&world->faults.random, 2, 64);
-    else
-        manner->full = true;
-    schedule_push(&world->schedule, world->now_ns + time_ns, WORLD_UNDO, undo_target(UNDO_DISK, process->place), NULL);
-}
-
-static void strike_clock(struct world *world)
-{
-    struct random *random = &world->faults.random;
-    struct process *process = any_process(world);
-    int64_t drift_ppb = random_between(random, -20000000, 20000000);
-    int64_t step_ns = 0;
-    if (random_chance(random, 1, 2))
-        step_ns = (random_chance(random, 1, 2) ? 1 : -1) * draw_log(random, NS_PER_MS, 3600 * NS_PER_S);
-    trace_line(world, process, "the clock drifts by %lld ppm and jumps by %lld ms", (long long)(drift_ppb / 1000),
-               (long long)(step_ns / NS_PER_MS));
-    process_clock_change(process, drift_ppb, step_ns);
-    process->timer_at_ns = INT64_MAX;
-    process_wake(process, world->now_ns);
-}
-
-void faults_strike(struct world *world, uint32_t fault)
-{
-    if (world->healed)
-        return;
-    world->faults.struck++;
-    switch ((enum fault_process)fault) {
-    case FAULT_CRASH:
-        strike_crash(world);
-        break;
+    switch (fault) {
     case FAULT_POWER:
         strike_power(world);
         break;
-    case FAULT_PAUSE:
-        strike_pause(world);
-        break;
     case FAULT_PARTITION:
-        strike_partition(world);
+        faults_strike_partition(world);
         break;
     case FAULT_WEATHER:
-        strike_weather(world);
+        faults_strike_weather(world);
         break;
-    case FAULT_DISK:
-        strike_disk(world);
+    case FAULT_LINK:
+        faults_strike_link(world);
         break;
     case FAULT_CLOCK:
-        strike_clock(world);
+        faults_strike_clock(world);
         break;
     case FAULT_AMNESIA:
         strike_amnesia(world);
         break;
+    case FAULT_CRASH:
+    case FAULT_OMISSION:
+    case FAULT_PAUSE:
+    case FAULT_SLOW:
+    case FAULT_BANDWIDTH:
+    case FAULT_DISK:
+    case FAULT_ROT:
+    case FAULT_VALUE:
+    case FAULT_TRANSITION:
+    case FAULT_BYZANTINE:
+        strike_any_node(world, fault);
+        break;
     case FAULT_PROCESS_COUNT:
         break;
     }
-    strike_again(world, (enum fault_process)fault);
 }
 
-void faults_undo(struct world *world, uint32_t what, void *object)
+void faults_strike(struct world *world, uint32_t target, void *object)
 {
-    struct process *process = &world->processes[what & 0xff];
-    switch ((enum undo)(what >> 8)) {
-    case UNDO_PARTITION:
-        if ((uintptr_t)object == world->faults.partition_number)
-            network_heal(&world->network);
-        break;
-    case UNDO_SLOW:
-        process->slow_factor = 1;
-        break;
-    case UNDO_DISK:
-        process->disk.manner.slow_factor = 1;
-        process->disk.manner.full = false;
-        break;
-    case UNDO_WAIT:
-        faults_waited(process);
-        break;
+    if (world->healed)
+        return;
+    if (target == FAULT_HUNTED) {
+        if (world->faults.hunted == (uint32_t)(uintptr_t)object)
+            faults_strike_hunted(world);
+        return;
     }
+    enum fault_process fault = (enum fault_process)(target & ~(uint32_t)TRAIN_MARK);
+    if ((target & TRAIN_MARK) != 0) {
+        strike_train(world, fault);
+        return;
+    }
+    strike(world, fault);
+    strike_again(world, fault);
 }
 
-void faults_heal(struct world *world)
+void faults_stop(struct world *world)
 {
-    trace_line(world, NULL, "everything heals");
-    network_heal(&world->network);
     struct network_manner *manner = &world->network.manner;
     manner->loss_ppm = manner->duplicate_ppm = manner->reorder_ppm = manner->corrupt_ppm = manner->delay_ppm = 0;
     world->faults.hunted = 0;
     world->faults.hunt = HUNT_NOT;
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        struct process *process = &world->processes[i];
-        process->doomed = false;
-        process->slow_factor = 1;
-        process->disk.manner.slow_factor = 1;
-        process->disk.manner.full = false;
-        if (process->disk.manner.stalled_until_ns > world->now_ns)
-            process->disk.manner.stalled_until_ns = world->now_ns;
-        process_clock_change(process, process->clock.drift_ppb % 50000, 0);
-        process->timer_at_ns = INT64_MAX;
-        process->paused_until_ns = 0;
-        if (process->busy_until_ns > world->now_ns)
-            process->busy_until_ns = world->now_ns;
-        process->wake_at_ns = INT64_MAX;
-        process_wake(process, world->now_ns);
-        if (!process->up)
-            process_boot(process);
-    }
 }
 
 /* ---- the draw for a run ---- */
@@ -390,59 +230,60 @@ static void draw_classes(struct world *world)
 
 static void draw_mean(struct world *world, enum fault_process process, uint32_t classes, int64_t lo_ns, int64_t hi_ns)
 {
-    int64_t mean_ns = draw_log(&world->faults.random, lo_ns, hi_ns);
-    if ((world->faults.classes & classes) != 0)
+    int64_t mean_ns = faults_log(world, lo_ns, hi_ns);
+    if (faults_drawn(world, classes))
         world->faults.mean_ns[process] = mean_ns;
 }
 
-static void draw_disks(struct world *world)
+static void draw_means(struct world *world)
 {
-    struct random *random = &world->faults.random;
-    uint64_t inline_in_four = random_below(random, 5); /* how many disks write inline */
-    uint32_t lost = (uint32_t)random_below(random, 900), kept = (uint32_t)random_below(random, 1000 - lost);
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        struct world_disk_manner *manner = &world->processes[i].disk.manner;
-        manner->inline_writes = random_chance(random, inline_in_four, 4);
-        manner->latency_ns = draw_log(random, 50 * NS_PER_US, 500 * NS_PER_US);
-        manner->latency_tail_ns = manner->latency_ns / 4;
-        manner->lost_permille = lost;
-        manner->kept_permille = kept;
-        manner->torn_inside_sectors = drawn(world, WORLD_DISK);
-    }
+    static const int64_t often_ns = 300 * NS_PER_MS, seldom_ns = 10 * NS_PER_S;
+    draw_mean(world, FAULT_CRASH, WORLD_CRASH, often_ns, seldom_ns);
+    draw_mean(world, FAULT_POWER, WORLD_POWER, 3 * NS_PER_S, 20 * NS_PER_S);
+    draw_mean(world, FAULT_OMISSION, WORLD_OMISSION, often_ns, seldom_ns);
+    draw_mean(world, FAULT_PAUSE, WORLD_PAUSE, often_ns, seldom_ns);
+    draw_mean(world, FAULT_SLOW, WORLD_SLOW, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_PARTITION, WORLD_PARTITION, often_ns, seldom_ns);
+    draw_mean(world, FAULT_WEATHER, WORLD_LOSS | WORLD_DUPLICATE | WORLD_REORDER | WORLD_CORRUPT | WORLD_DELAY,
+              500 * NS_PER_MS, 5 * NS_PER_S);
+    draw_mean(world, FAULT_LINK, WORLD_DELAY, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_BANDWIDTH, WORLD_BANDWIDTH, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_DISK, WORLD_DISK, often_ns, seldom_ns);
+    draw_mean(world, FAULT_ROT, WORLD_ROT, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_CLOCK, WORLD_CLOCK, NS_PER_S, 20 * NS_PER_S);
+    draw_mean(world, FAULT_AMNESIA, WORLD_AMNESIA, 3 * NS_PER_S, 30 * NS_PER_S);
+    draw_mean(world, FAULT_VALUE, WORLD_VALUE, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_TRANSITION, WORLD_TRANSITION, NS_PER_S, seldom_ns);
+    draw_mean(world, FAULT_BYZANTINE, WORLD_BYZANTINE, NS_PER_S, seldom_ns);
 }
 
 static void draw_hunt(struct world *world)
 {
     struct faults *faults = &world->faults;
-    bool crashes = drawn(world, WORLD_CRASH), partitions = drawn(world, WORLD_PARTITION);
-    uint64_t drawn_number = random_below(&faults->random, 10);
-    if (partitions && drawn_number < 3)
+    bool crashes = faults_drawn(world, WORLD_CRASH), partitions = faults_drawn(world, WORLD_PARTITION);
+    uint64_t drawn = random_below(&faults->random, 10);
+    if (partitions && drawn < 3)
         faults->hunt = HUNT_ROTATE;
-    else if (crashes && drawn_number < 7)
+    else if (crashes && drawn < 7)
         faults->hunt = partitions ? HUNT_MIXED : HUNT_CRASH;
-    else if (partitions && drawn_number < 6)
+    else if (partitions && drawn < 6)
         faults->hunt = HUNT_ISOLATE;
+    faults->hunt_one_in = faults->hunt == HUNT_ROTATE ? 1 : (uint32_t)(1 + random_below(&faults->random, 3));
 }
 
 void faults_init(struct world *world)
 {
     struct faults *faults = &world->faults;
     *faults = (struct faults){.hunt = HUNT_NOT};
-    random_seed(&faults->random, random_u64(&world->random));
+    if (world->options.plan != NULL)
+        return;
+    faults->random = world_dice(world->options.seed, KEY_FAULTS, 0, 0);
     draw_classes(world);
-    faults->outage_ns_max = draw_log(&faults->random, 200 * NS_PER_MS, 8 * NS_PER_S);
-    draw_mean(world, FAULT_CRASH, WORLD_CRASH, 300 * NS_PER_MS, 10 * NS_PER_S);
-    draw_mean(world, FAULT_POWER, WORLD_POWER, 3 * NS_PER_S, 20 * NS_PER_S);
-    draw_mean(world, FAULT_PAUSE, WORLD_PAUSE, 300 * NS_PER_MS, 10 * NS_PER_S);
-    draw_mean(world, FAULT_PARTITION, WORLD_PARTITION, 300 * NS_PER_MS, 10 * NS_PER_S);
-    draw_mean(world, FAULT_WEATHER, WORLD_LOSS | WORLD_DUPLICATE | WORLD_REORDER | WORLD_CORRUPT | WORLD_DELAY,
-              500 * NS_PER_MS, 5 * NS_PER_S);
-    draw_mean(world, FAULT_DISK, WORLD_DISK, 300 * NS_PER_MS, 10 * NS_PER_S);
-    draw_mean(world, FAULT_CLOCK, WORLD_CLOCK, NS_PER_S, 20 * NS_PER_S);
-    draw_mean(world, FAULT_AMNESIA, WORLD_AMNESIA, 3 * NS_PER_S, 30 * NS_PER_S);
-    draw_disks(world);
+    world->result->classes_drawn = faults->classes;
+    faults->adversary_draw = random_u64(&faults->random);
+    faults->outage_ns_max = faults_log(world, 200 * NS_PER_MS, 8 * NS_PER_S);
+    draw_means(world);
     draw_hunt(world);
-    faults->hunt_one_in = faults->hunt == HUNT_ROTATE ? 1 : (uint32_t)(1 + random_below(&faults->random, 3));
     for (uint32_t i = 0; i < FAULT_PROCESS_COUNT; i++)
         strike_again(world, (enum fault_process)i);
 }

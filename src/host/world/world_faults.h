@@ -1,4 +1,5 @@
-/* When which fault strikes whom: drawn from the seed. */
+/* The generator of faults: draws from the seed when which fault strikes whom, and hands items of a plan over to
+ * world_do(). It is silent where a plan is given. */
 #ifndef LOCKSTEP_HOST_WORLD_FAULTS_H
 #define LOCKSTEP_HOST_WORLD_FAULTS_H
 
@@ -14,13 +15,23 @@ struct process;
 enum fault_process {
     FAULT_CRASH,
     FAULT_POWER,
+    FAULT_OMISSION,
     FAULT_PAUSE,
+    FAULT_SLOW,
     FAULT_PARTITION,
     FAULT_WEATHER, /* rates of loss and the like change */
+    FAULT_LINK,    /* slow links, and links without latency */
+    FAULT_BANDWIDTH,
     FAULT_DISK,
+    FAULT_ROT,
     FAULT_CLOCK,
     FAULT_AMNESIA,
+    FAULT_VALUE,
+    FAULT_TRANSITION,
+    FAULT_BYZANTINE,
     FAULT_PROCESS_COUNT,
+    /* The hunter's: targets of a WORLD_FAULT entry like the others. */
+    FAULT_HUNTED = FAULT_PROCESS_COUNT, /* strikes who is hunted */
 };
 
 /* What is done to who has just come to order. */
@@ -32,49 +43,54 @@ enum hunt {
     HUNT_ROTATE, /* who was isolated last comes back when the next one is */
 };
 
+/* An intermittent fault: it comes back to the same node. */
+struct fault_train {
+    uint32_t place, left;
+};
+
 struct faults {
     struct random random;
     uint32_t classes; /* enum world_fault: those drawn for this run */
     int64_t mean_ns[FAULT_PROCESS_COUNT]; /* between two strikes; 0: never */
+    struct fault_train trains[FAULT_PROCESS_COUNT];
     int64_t outage_ns_max;                /* of crashes, pauses and partitions, mostly much shorter */
+    uint64_t adversary_draw;              /* of those that collude in this run */
     enum hunt hunt;
     uint32_t hunt_one_in;       /* leaders; 1: each */
     uint32_t hunted;            /* place + 1 of who is being hunted, 0: nobody */
     uint32_t hunt_stores_left;  /* until it is struck */
-    uint64_t partition_number;  /* of the youngest partition: an older one does not heal it */
-    uint64_t struck;
 };
 
-/* Draws the classes, rates and manners of this run, and schedules the first strikes. */
+/* Draws the classes and rates of this run, and schedules the first strikes. */
 void faults_init(struct world *world);
-/* One strike of a fault process (enum fault_process). */
-void faults_strike(struct world *world, uint32_t fault);
-/* The end of something that a strike began. */
-void faults_undo(struct world *world, uint32_t what, void *object);
-/* Everything is well again: links, disks, processes. */
-void faults_heal(struct world *world);
+/* One strike of a fault process: what a WORLD_FAULT entry holds. */
+void faults_strike(struct world *world, uint32_t target, void *object);
+/* The world has healed: nothing strikes any more. */
+void faults_stop(struct world *world);
 
 /* A member says that it orders now, or has stored a record: the hunter listens. */
 void faults_orders(struct process *process);
 void faults_stored(struct process *process);
-/* The time that the hunter let pass is over. */
-void faults_waited(struct process *process);
 
 /* ---- shared by world_faults*.c ---- */
 
+/* From lo to hi, each order of magnitude equally likely (base 2). */
+int64_t faults_log(struct world *world, int64_t lo, int64_t hi);
+bool faults_drawn(const struct world *world, uint32_t fault);
 /* How long something lasts, drawn. */
 int64_t faults_outage(struct world *world);
-/* Cuts the links from one side (a set of places, as bits) to all others, and those back; for a drawn time. */
-void faults_partition(struct world *world, uint64_t side, bool there, bool back);
-/* The same without an end. */
-void faults_cut_between(struct world *world, uint64_t side, bool there, bool back);
-
-/* What ends, and whose: the target of a WORLD_UNDO entry. */
-enum undo { UNDO_PARTITION, UNDO_SLOW, UNDO_DISK, UNDO_WAIT };
-
-static inline uint32_t undo_target(enum undo undo, uint32_t place)
-{
-    return (uint32_t)undo << 8 | place;
-}
+/* A draw for a crash: with what disks may do to it in this run. */
+uint64_t faults_crash_draw(struct world *world);
+/* May this member be faulty too? */
+bool faults_may_strike(const struct world *world, uint32_t place);
+/* Who orders, by the generator's own draw anybody where nobody says so. */
+uint32_t faults_orderer(struct world *world);
+/* Does a strike of that kind to a node, for that long. False: the bound forbids it. */
+bool faults_strike_node(struct world *world, enum fault_process fault, uint32_t place, int64_t duration_ns);
+void faults_strike_partition(struct world *world);
+void faults_strike_weather(struct world *world);
+void faults_strike_link(struct world *world);
+void faults_strike_clock(struct world *world);
+void faults_strike_hunted(struct world *world);
 
 #endif

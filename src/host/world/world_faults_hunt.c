@@ -1,45 +1,60 @@
 /* The hunter: strikes who has just been elected, at once, after a few of its writes, or some message delays later; that
- * is when leaders leave entries behind that only they, or only a minority, have (protocols, III.1). */
+ * is when leaders leave entries behind that only they, or only a minority, have (protocols, III.1).
+ *
+ * It may make up its mind in the midst of a step. A crash then comes in that very turn; what it does to links comes a
+ * nanosecond later, when all that happens at this instant is over. */
 #include "base/time.h"
 #include "host/world/world_state.h"
 
-/* Isolates one, and lets the one before come back: so logs that went different ways meet, and the one with the older
- * end may lead again (figure 3.7 of Ongaro's thesis). */
-static void rotate(struct process *process)
+static void strike_soon(struct world *world, int64_t delay_ns)
 {
-    struct world *world = process->world;
-    network_heal(&world->network);
-    trace_line(world, process, "is isolated as leader");
-    faults_cut_between(world, UINT64_C(1) << process->place, true, true);
-    world->faults.partition_number++;
-    int64_t time_ns = world->tuning.election_timeout_ns * random_between(&world->faults.random, 2, 8);
-    schedule_push(&world->schedule, world->now_ns + time_ns, WORLD_UNDO, undo_target(UNDO_PARTITION, 0),
-                  (void *)(uintptr_t)world->faults.partition_number);
+    schedule_push_ranked(&world->schedule, RANK_ITEM, world->now_ns + delay_ns, WORLD_FAULT, FAULT_HUNTED,
+                         (void *)(uintptr_t)world->faults.hunted);
 }
 
-static void strike_hunted(struct process *process)
+static void crash(struct world *world, struct process *process)
 {
-    struct world *world = process->world;
+    world->faults.hunted = 0;
+    if (faults_may_strike(world, process->place))
+        world_do(world, &(struct plan_item){.kind = PLAN_CRASH,
+                                            .at_ns = world->now_ns,
+                                            .node = process->id,
+                                            .amount = world->stepping == process ? 0 : 1,
+                                            .duration_ns = faults_outage(world),
+                                            .draw = faults_crash_draw(world)});
+}
+
+static void isolate(struct world *world, struct process *process)
+{
     struct faults *faults = &world->faults;
-    faults->hunted = 0;
-    if (world->healed || !process->up)
-        return;
-    faults->struck++;
-    bool crash = faults->hunt == HUNT_CRASH || (faults->hunt == HUNT_MIXED && random_chance(&faults->random, 1, 2));
+    int64_t duration_ns = faults_outage(world);
     if (faults->hunt == HUNT_ROTATE) {
-        rotate(process);
-    } else if (crash) {
-        process->doomed = true;
-        process->restart_delay_ns = faults_outage(world);
-    } else {
-        faults_partition(world, UINT64_C(1) << process->place, true, true);
+        /* Lets the one before come back: so logs that went different ways meet, and the one with the older end may lead
+         * again (figure 3.7 of Ongaro's thesis). */
+        acts_end_cuts(world);
+        duration_ns = world->tuning.election_timeout_ns * random_between(&faults->random, 2, 8);
     }
+    uint64_t set = UINT64_C(1) << process->place;
+    uint64_t faulty = contract_faulty_if_cut(world, set, true, true);
+    if ((uint32_t)__builtin_popcountll(faulty) <= contract_k(world))
+        world_do(world, &(struct plan_item){.kind = PLAN_CUT,
+                                            .at_ns = world->now_ns,
+                                            .set = set,
+                                            .amount = 3,
+                                            .duration_ns = duration_ns});
 }
 
-void faults_waited(struct process *process)
+void faults_strike_hunted(struct world *world)
 {
-    if (process->world->faults.hunted == process->place + 1)
-        strike_hunted(process);
+    struct faults *faults = &world->faults;
+    struct process *process = &world->processes[faults->hunted - 1];
+    if (process->up && faults->hunt == HUNT_CRASH)
+        crash(world, process);
+    else if (process->up && faults->hunt == HUNT_MIXED && random_chance(&faults->random, 1, 2))
+        crash(world, process);
+    else if (process->up)
+        isolate(world, process);
+    faults->hunted = 0;
 }
 
 /* At its first stores, or some message delays later. */
@@ -55,17 +70,23 @@ void faults_orders(struct process *process)
         return;
     }
     faults->hunt_stores_left = UINT32_MAX;
-    int64_t wait_ns = random_between(&faults->random, 0, 12 * world->network.manner.latency_ns);
-    schedule_push(&world->schedule, world->now_ns + wait_ns, WORLD_UNDO, undo_target(UNDO_WAIT, process->place), NULL);
+    strike_soon(world, 1 + random_between(&faults->random, 0, 12 * world->network.manner.latency_ns));
 }
 
 void faults_stored(struct process *process)
 {
-    struct faults *faults = &process->world->faults;
+    struct world *world = process->world;
+    struct faults *faults = &world->faults;
     if (faults->hunted != process->place + 1 || faults->hunt_stores_left == UINT32_MAX)
         return;
-    if (faults->hunt_stores_left > 0)
+    if (faults->hunt_stores_left > 0) {
         faults->hunt_stores_left--;
+        return;
+    }
+    faults->hunt_stores_left = UINT32_MAX;
+    bool crashes = faults->hunt == HUNT_CRASH || (faults->hunt == HUNT_MIXED && random_chance(&faults->random, 1, 2));
+    if (crashes)
+        crash(world, process);
     else
-        strike_hunted(process);
+        strike_soon(world, 1);
 }

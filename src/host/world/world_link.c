@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "base/time.h"
 #include "contract/header.h"
+#include "host/world/world_adversary.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -39,18 +40,27 @@ static uint64_t bit(uint32_t place)
     return UINT64_C(1) << place;
 }
 
-static int64_t soon(struct world *world)
+/* When the first hears of the second, which it has not heard of as often before. */
+static int64_t soon(struct process *first, uint32_t second)
 {
-    return world->now_ns + random_between(&world->random, NS_PER_MS, 5 * NS_PER_MS);
+    struct world *world = first->world;
+    if (world->options.calm)
+        return world->now_ns + NS_PER_MS;
+    struct random dice =
+        world_dice(world->options.seed, KEY_CONNECT, world_pair(first->place, second), ++first->connects);
+    return world->now_ns + random_between(&dice, NS_PER_MS, 5 * NS_PER_MS);
 }
 
 void link_boot(struct process *process)
 {
     struct world *world = process->world;
     process->connected = 0;
+    if (process->twin_of != NULL)
+        return; /* it believes in those of the other */
     for (uint32_t place = 0; place < world->node_count; place++)
         if (place != process->place && world->processes[place].up)
-            schedule_push(&world->schedule, soon(world), WORLD_CONNECT, world_pair(process->place, place), NULL);
+            schedule_push(&world->schedule, soon(process, place), WORLD_CONNECT, world_pair(process->place, place),
+                          NULL);
 }
 
 void link_connect(struct world *world, uint32_t first, uint32_t second)
@@ -65,6 +75,8 @@ void link_connect(struct world *world, uint32_t first, uint32_t second)
                       world_pair(first, second), NULL);
         return;
     }
+    network_connect(&world->network, first, second);
+    network_connect(&world->network, second, first);
     a->connected |= bit(second);
     a->peer_life[second] = b->life;
     b->connected |= bit(first);
@@ -85,13 +97,19 @@ void link_gone(struct world *world, uint32_t first, uint32_t second, uint64_t li
 void link_crash(struct process *process)
 {
     struct world *world = process->world;
+    if (process->twin_of != NULL)
+        return; /* nobody was connected to it */
     for (uint32_t place = 0; place < world->node_count; place++) {
         struct process *other = &world->processes[place];
         if (place == process->place || !other->up || (other->connected & bit(process->place)) == 0)
             continue;
-        if (network_is_cut(&world->network, process->place, place) || random_chance(&world->random, 1, 10))
+        if (network_is_cut(&world->network, process->place, place))
             continue;
-        schedule_push(&world->schedule, soon(world), WORLD_PEER_GONE, world_pair(place, process->place),
+        struct random dice = world_dice(world->options.seed, KEY_NEWS_OF_CRASH, world_pair(place, process->place),
+                                        process->life);
+        if (!world->options.calm && random_chance(&dice, 1, 10))
+            continue;
+        schedule_push(&world->schedule, soon(other, process->place), WORLD_PEER_GONE, world_pair(place, process->place),
                       (void *)(uintptr_t)process->life);
     }
     process->connected = 0;
@@ -102,7 +120,8 @@ void link_reset(struct world *world, uint32_t first, uint32_t second)
 {
     link_gone(world, first, second, world->processes[second].life);
     link_gone(world, second, first, world->processes[first].life);
-    schedule_push(&world->schedule, soon(world), WORLD_CONNECT, world_pair(first, second), NULL);
+    schedule_push(&world->schedule, soon(&world->processes[first], second), WORLD_CONNECT, world_pair(first, second),
+                  NULL);
 }
 
 /* ---- packets ---- */
@@ -121,37 +140,72 @@ void link_packet(struct world *world, struct packet *packet)
     uint64_t life = packet->connection >> 32;
     bool lost = !process->up || process->life != life || process->news_count >= NEWS_WAITING_MAX ||
                 network_is_cut(&world->network, packet->from, packet->to);
+    if (!lost && process->twin != NULL && twin_packet(process, packet))
+        lost = true; /* to the other instance */
     if (lost)
         packet_free(&world->network, packet);
     else
         news_add(process, PEER_NEWS_PACKET, packet->from, 0, packet);
 }
 
+void link_give(struct process *process, struct packet *packet)
+{
+    if (process->news_count < NEWS_WAITING_MAX)
+        news_add(process, PEER_NEWS_PACKET, packet->from, 0, packet);
+    else
+        packet_free(&process->world->network, packet);
+}
+
 /* Tells the watcher of each message of which the first `count_max` leave. */
 static void tell_sent(struct process *process, uint32_t to, struct span bytes, uint32_t count_max)
 {
     const struct world_watch *watch = &process->world->options.watch;
+    const struct world_tracer *tracer = &process->world->options.tracer;
     for (size_t at = 0; at < bytes.size && count_max > 0; count_max--) {
         size_t size = HEADER_SIZE + (size_t)load_u32(bytes.data + at + 4);
-        watch->sent(watch->context, process->place, to, span_of(bytes.data + at, size));
+        struct span message = span_of(bytes.data + at, size);
+        if (watch->sent != NULL && !process->turned)
+            watch->sent(watch->context, process->place, to, message);
+        if (tracer->sent != NULL)
+            tracer->sent(tracer->context, process->world->now_ns, process->place, to, message);
         at += size;
     }
 }
 
-void link_send(struct process *process, int64_t at_ns, bool cut)
+void link_put(struct process *process, uint32_t to, struct span bytes, uint32_t count_max, int64_t at_ns)
 {
     struct world *world = process->world;
+    if (world->options.watch.sent != NULL || world->options.tracer.sent != NULL)
+        tell_sent(process, to + 1, bytes, count_max);
+    network_send(&world->network, process->place, to, bytes, count_max, at_ns, arrive, world);
+}
+
+void link_put_late(struct process *process, uint32_t to, struct span message, int64_t arrival_ns)
+{
+    struct world *world = process->world;
+    if (world->options.watch.sent != NULL || world->options.tracer.sent != NULL)
+        tell_sent(process, to + 1, message, 1);
+    network_send_late(&world->network, process->place, to, message, arrival_ns, arrive, world);
+}
+
+void link_send(struct process *process, int64_t at_ns, struct cut *cut)
+{
     for (uint32_t i = 0; i < process->options.peer_count; i++) {
         uint32_t peer = process->peers[i];
         struct span bytes = node_output(process->node, peer);
         if (bytes.size == 0)
             continue;
         uint32_t count_max = UINT32_MAX;
-        if (cut)
-            count_max = (uint32_t)random_below(&world->random, (uint64_t)network_message_count(bytes) + 1);
-        if (world->options.watch.sent != NULL)
-            tell_sent(process, peer, bytes, count_max);
-        network_send(&world->network, process->place, peer - 1, bytes, count_max, at_ns, arrive, world);
+        if (cut != NULL)
+            count_max = (uint32_t)random_below(&cut->random, (uint64_t)network_message_count(bytes) + 1);
+        if (cut != NULL && cut->nothing)
+            count_max = 0;
+        if (process->twin_of != NULL)
+            twin_send(process, peer - 1, bytes, count_max, at_ns);
+        else if (process->adversary != NULL)
+            adversary_send(process, peer - 1, bytes, count_max, at_ns);
+        else
+            link_put(process, peer - 1, bytes, count_max, at_ns);
         node_output_sent(process->node, peer, bytes.size);
     }
 }
@@ -176,7 +230,7 @@ static void feed_packet(struct process *process, const struct packet *packet)
         return;
     int64_t taken =
         node_receive(process->node, packet->from + 1, packet->parcel->bytes + packet->offset, packet->size);
-    if (taken < 0)
+    if (taken < 0 && process->twin_of == NULL)
         link_reset(world, process->place, packet->from);
 }
 
@@ -206,6 +260,8 @@ static void news_free(struct world *world, struct peer_news *news)
 void link_feed(struct process *process)
 {
     feed_disk(process);
+    if (process->twin_of != NULL)
+        twin_feed(process);
     process->news_fed = 0;
     for (struct peer_news *news = process->news_first; news != NULL && process->news_fed < NEWS_A_RUN_MAX;
          news = news->next) {

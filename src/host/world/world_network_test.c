@@ -68,8 +68,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    heap_free(heap, network.last_arrival_ns);
-    heap_free(heap, network.extra_latency_ms);
+    network_free(&network);
     assert_int_equal(heap_used(heap), 0); /* every packet and its bytes are gone */
     heap_destroy_system(heap);
     return 0;

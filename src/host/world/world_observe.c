@@ -2,26 +2,14 @@
  * step the invariants are checked.
  *
  * The hash covers the contents that count: kinds, numbers, decoded fields, and the bytes of bulks by their CRC. Two runs
- * of one seed must have the same, whatever compiler made them; so nothing that depends on addresses goes in. */
-#include "base/crc32c.h"
+ * of one seed must have the same, whatever compiler made them; so nothing that depends on addresses goes in.
+ * hash_mix closes each event. */
 #include "base/hash.h"
 #include "base/panic.h"
+#include "contract/effect_hash.h"
 #include "host/world/world_state.h"
 
 /* ---- hashing ---- */
-
-/* One multiplication a word; hash_mix closes each event. */
-static inline uint64_t fold(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-    return hash ^ hash >> 32;
-}
-
-static uint64_t fold_span(uint64_t hash, struct span bytes)
-{
-    hash = fold(hash, bytes.size);
-    return bytes.size == 0 ? hash : fold(hash, crc32c(0, bytes.data, bytes.size));
-}
 
 static uint64_t fold_body(uint64_t hash, const struct message_type *type, const uint8_t *body)
 {
@@ -35,11 +23,14 @@ static uint64_t fold_body(uint64_t hash, const struct message_type *type, const 
             hash = fold(hash, *at);
             break;
         case FIELD_U32:
+        case FIELD_NODE:
             memcpy(&half, at, sizeof half);
             hash = fold(hash, half);
             break;
         case FIELD_U64:
         case FIELD_I64:
+        case FIELD_TIME:
+        case FIELD_INCARNATION:
             memcpy(&word, at, sizeof word);
             hash = fold(hash, word);
             break;
@@ -91,42 +82,6 @@ static uint64_t fold_event(uint64_t hash, const struct process *process, const s
     return hash;
 }
 
-static uint64_t fold_effect(uint64_t hash, const struct effect *effect)
-{
-    switch (effect->kind) {
-    case EFFECT_STORE:
-        hash = fold(fold(hash, effect->store.position), effect->store.type);
-        return fold_span(fold_span(hash, effect->store.head), effect->store.tail);
-    case EFFECT_SEND:
-        for (uint32_t i = 0; i < effect->send.to_count; i++)
-            hash = fold(hash, effect->send.to[i]);
-        hash = fold(fold(hash, effect->send.type), effect->send.after);
-        hash = fold(fold(hash, effect->send.records_first), effect->send.records_last);
-        return fold_span(fold_span(hash, effect->send.head), effect->send.tail);
-    case EFFECT_ARM:
-        return fold(fold(hash, effect->arm.name), (uint64_t)effect->arm.at_ns);
-    case EFFECT_CHECKPOINT:
-        return fold_span(fold(hash, effect->checkpoint.keep_from), effect->checkpoint.part);
-    case EFFECT_ADOPT:
-        return fold(fold(hash, effect->adopt.index), effect->adopt.digest);
-    case EFFECT_DELIVER:
-        hash = fold(fold(hash, effect->deliver.index), effect->deliver.record);
-        return fold(hash, effect->deliver.count);
-    case EFFECT_REPLY:
-        hash = fold(fold(hash, (uint64_t)effect->reply.kind), effect->reply.first_number);
-        return fold_span(hash, effect->reply.bytes);
-    case EFFECT_SUSPECT:
-        return fold(fold(hash, effect->suspect.node), effect->suspect.level);
-    case EFFECT_VIEW:
-        return fold(fold(hash, effect->view.number), effect->view.orderer);
-    case EFFECT_NOTE:
-        return fold_span(fold(hash, effect->note.value), span_string(effect->note.text));
-    case EFFECT_AGAIN:
-        return hash;
-    }
-    return hash;
-}
-
 /* ---- the observer ---- */
 
 static void on_event(void *context, uint32_t group, const struct event *event)
@@ -137,8 +92,7 @@ static void on_event(void *context, uint32_t group, const struct event *event)
     world->event = event;
     uint64_t head = (uint64_t)event->kind << 32 | process->place;
     world->hash = hash_mix(world->hash, fold_event(fold((uint64_t)event->now_ns, head), process, event));
-    if (world->options.trace != NULL)
-        trace_event(world, process, event);
+    trace_event(world, process, event);
 }
 
 static void on_effect(void *context, uint32_t group, const struct effect *effect)
@@ -154,8 +108,7 @@ static void on_effect(void *context, uint32_t group, const struct effect *effect
         process->orderer_seen = effect->view.number;
         faults_orders(process);
     }
-    if (world->options.trace != NULL)
-        trace_effect(world, process, effect);
+    trace_effect(world, process, effect);
 }
 
 static void on_stepped(void *context, uint32_t group)
@@ -164,6 +117,9 @@ static void on_stepped(void *context, uint32_t group)
     struct world *world = process->world;
     (void)group;
     world->steps++;
+    trace_stepped(world, process);
+    if (process->turned)
+        return;
     const char *broken = process->spec.protocol->check(node_member(process->node, WORLD_GROUP));
     if (broken == NULL && world->options.watch.stepped != NULL)
         broken = world->options.watch.stepped(world->options.watch.context, process->place, world->event);
@@ -176,7 +132,7 @@ static void check_digest(struct process *process, uint64_t index)
     struct world *world = process->world;
     struct digest_entry *entry = &world->digests[index / DIGEST_EVERY % DIGESTS_KEPT];
     uint64_t digest = node_digest(process->node, WORLD_GROUP);
-    if (entry->index != index) {
+    if (entry->index != index || world->processes[entry->place].turned) {
         *entry = (struct digest_entry){.index = index, .digest = digest, .place = process->place};
         return;
     }
@@ -190,6 +146,8 @@ static void on_applied(void *context, uint32_t group, const struct delivery *del
     struct process *process = context;
     struct world *world = process->world;
     (void)group;
+    if (process->turned)
+        return;
     if (!delivery->read && delivery->index % DIGEST_EVERY == 0 && !world->raw)
         check_digest(process, delivery->index);
     if (world->options.watch.applied == NULL)
@@ -210,7 +168,7 @@ void observe_install(struct process *process)
         .applied = on_applied,
     };
     node_set_observer(process->node, &observer);
-    if (world->options.watch.started != NULL)
+    if (world->options.watch.started != NULL && !process->turned)
         world->options.watch.started(world->options.watch.context, process->place, &process->spec,
                                      node_member(process->node, WORLD_GROUP),
                                      node_service(process->node, WORLD_GROUP));
@@ -218,29 +176,34 @@ void observe_install(struct process *process)
 
 /* ---- the end of a run ---- */
 
-/* Everybody is up, counts, and has come to the same state. */
+/* Everybody is up, counts, and has come to the same state; but for those whose word does not count. */
 static void check_members_equal(struct world *world)
 {
     struct node_group_status first = {0};
+    const struct process *compared = NULL;
     uint64_t digest = 0;
     for (uint32_t i = 0; i < world->node_count && !world->stopped; i++) {
         struct process *process = &world->processes[i];
         struct node_group_status status;
+        if (process->turned)
+            continue;
         if (!process->up || !node_group_status(process->node, WORLD_GROUP, &status)) {
             world_fail(world, "PROGRESS", "node %u did not come back after everything healed", process->id);
             return;
         }
         if (!status.member.voter)
             world_fail(world, "PROGRESS", "node %u was not filled from the others", process->id);
-        if (i == 0) {
+        if (compared == NULL) {
+            compared = process;
             first = status;
             digest = node_digest(process->node, WORLD_GROUP);
         } else if (status.state_index != first.state_index) {
-            world_fail(world, "PROGRESS", "node %u has executed %llu commands and node 1 %llu, long after it all healed",
-                       process->id, (unsigned long long)status.state_index, (unsigned long long)first.state_index);
-        } else if (node_digest(process->node, WORLD_GROUP) != digest) {
-            world_fail(world, "DIGEST", "nodes 1 and %u have executed the same %llu commands and differ", process->id,
+            world_fail(world, "PROGRESS", "node %u has executed %llu commands and node %u %llu, long after it all healed",
+                       process->id, (unsigned long long)status.state_index, compared->id,
                        (unsigned long long)first.state_index);
+        } else if (node_digest(process->node, WORLD_GROUP) != digest) {
+            world_fail(world, "DIGEST", "nodes %u and %u have executed the same %llu commands and differ", compared->id,
+                       process->id, (unsigned long long)first.state_index);
         }
     }
 }

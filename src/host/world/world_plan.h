@@ -8,7 +8,13 @@
  * hash of the run's seed, what the draw is for, and its ordinal there; an item's own draws come from its `draw`. So
  * taking an item out moves no other draw, which is what makes a failing run shrink.
  *
- * Items of one kind and victim may overlap in time; what they did ends when the last of them does. */
+ * Items of one kind and victim may overlap in time; what they did ends when the last of them does. At one instant, ends
+ * come first, then items in their order, then everything else. A fault of a process that is down is not done, and
+ * neither is one that comes when the world has healed: from then on clients ask by themselves, as progress is judged by
+ * that. What a tracer's callback did in the midst of an instant is noted with that instant only.
+ *
+ * A crash's draw says what gets out of the turn in which it comes and what the disk keeps of writes that were not
+ * durable: 0, nothing; else any part, and with the lowest bit set writes may tear inside a sector. */
 #ifndef LOCKSTEP_HOST_WORLD_PLAN_H
 #define LOCKSTEP_HOST_WORLD_PLAN_H
 
@@ -19,14 +25,14 @@
 #include "base/bytes.h"
 #include "base/heap.h"
 
-/* No end: a permanent fault. It lasts until the world heals, and a crash for ever. */
+/* No end: a permanent fault. It lasts until the world heals. */
 #define PLAN_FOREVER INT64_MAX
 
 /* X(NAME, "name", fields that count besides the time, what it does). `node` and `other` are ids (place + 1). Names are
  * those of scenario scripts. */
 #define PLAN_KINDS(X)                                                                                                  \
     /* processes */                                                                                                    \
-    X(CRASH, "crash", "node duration amount draw", "dies; amount 1: within its next turn; restarts after duration")    \
+    X(CRASH, "crash", "node duration amount draw", "dies; amount n > 0: in its n-th turn; restarts after duration")   \
     X(AMNESIA, "amnesia", "node duration draw", "dies and restarts with an empty disk")                                \
     X(PAUSE, "pause", "node duration", "does not run")                                                                 \
     X(SLOW, "slow", "node duration amount", "runs slower by that factor")                                              \
@@ -74,6 +80,8 @@ enum plan_kind {
 const char *plan_kind_name(enum plan_kind kind);
 const char *plan_kind_fields(enum plan_kind kind);
 bool plan_kind_find(struct span name, enum plan_kind *out);
+/* Does it concern one message (LOSE, DUPLICATE, REORDER, CORRUPT, DELAY), so that it has no time? */
+bool plan_kind_is_fate(enum plan_kind kind);
 
 /* What an adversary may do to a message, for each receiver anew (equivocation). */
 enum world_deed {
@@ -81,7 +89,7 @@ enum world_deed {
     DEED_WITHHOLD = 1 << 1,
     DEED_DELAY = 1 << 2,
     DEED_REPLAY = 1 << 3,   /* one that it sent earlier, once more */
-    DEED_TWIN = 1 << 4,     /* a second correct instance under the same name, with its own disk, that others also hear */
+    DEED_TWIN = 1 << 4,     /* a second correct instance of the same name, with its own disk, that others hear too */
     DEED_FORGET = 1 << 5,   /* restarts from an older state of its disk, and says nothing of it */
     DEED_ALL = (1 << 6) - 1,
 };

@@ -19,6 +19,7 @@ enum {
     NODE_WORKING_BYTES = 32 << 20,
     TURN_COST_NS = 4000,
     RETRY_BOOT_MS = 200,
+    CLOCK_DRIFT_PPB_MAX = 50000, /* of healthy clocks */
 };
 
 /* ---- clocks ---- */
@@ -31,7 +32,7 @@ static int64_t drift_of(const struct clock *clock, int64_t elapsed_ns)
 
 static int64_t drifted(const struct clock *clock, int64_t at_ns)
 {
-    int64_t elapsed_ns = at_ns - clock->since_ns;
+    int64_t elapsed_ns = clock->frozen ? 0 : at_ns - clock->since_ns;
     return elapsed_ns + drift_of(clock, elapsed_ns);
 }
 
@@ -51,7 +52,7 @@ static int64_t world_time_of(const struct process *process, int64_t mono_ns)
 {
     int64_t now_ns = process->world->now_ns;
     int64_t wait_ns = mono_ns - process_mono_ns(process, now_ns);
-    if (wait_ns > process->world->end_ns)
+    if (wait_ns > process->world->end_ns || (process->clock.frozen && wait_ns > 0))
         return INT64_MAX;
     return now_ns + wait_ns - drift_of(&process->clock, wait_ns) + 1;
 }
@@ -64,7 +65,16 @@ void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wa
         .wall_base_ns = process_wall_ns(process, now_ns) + wall_step_ns,
         .drift_ppb = drift_ppb,
         .since_ns = now_ns,
+        .frozen = process->clock.frozen,
     };
+}
+
+void process_clock_freeze(struct process *process, bool frozen)
+{
+    process_clock_change(process, process->clock.drift_ppb, 0);
+    process->clock.frozen = frozen;
+    if (!frozen)
+        process_wake(process, process->world->now_ns); /* its timers are set anew */
 }
 
 /* The monotone clock of a machine begins anew at each start. The wall clock of one that lost its disk does not go back
@@ -76,16 +86,23 @@ static void clock_boot(struct process *process)
     if (process->forgot && wall_ns < process->booted_wall_ns + NS_PER_S)
         wall_ns = process->booted_wall_ns + NS_PER_S; /* starts with a clock set back had counted on from there */
     process->clock.wall_base_ns = wall_ns;
-    process->clock.mono_base_ns = random_between(&world->random, NS_PER_S, 1000 * NS_PER_S);
+    struct random dice = world_dice(world->options.seed, KEY_BOOT, process->place, process->boots);
+    process->clock.mono_base_ns = random_between(&dice, NS_PER_S, 1000 * NS_PER_S);
     process->clock.since_ns = world->now_ns;
 }
 
 /* ---- making one ---- */
 
+/* Whose entries of the schedule these are: a twin's place is taken. */
+static uint32_t target_of(const struct process *process)
+{
+    return process->twin_of != NULL ? WORLD_TWIN | process->place : process->place;
+}
+
 static void disk_schedule(void *context, struct world_disk_operation *operation, int64_t at_ns)
 {
     struct process *process = context;
-    schedule_push(&process->world->schedule, at_ns, WORLD_DISK_DONE, process->place, operation);
+    schedule_push(&process->world->schedule, at_ns, WORLD_DISK_DONE, target_of(process), operation);
 }
 
 static void options_fill(struct process *process)
@@ -109,6 +126,7 @@ static void options_fill(struct process *process)
         .tuning = world->tuning,
         .ablations = world->options.ablations,
     };
+    process->spec.tuning.election_timeout_ns = world_election_timeout_ns(world, process->place);
     node_options_default(&process->options);
     process->options.id = process->id;
     process->options.cluster_name = "world";
@@ -152,10 +170,11 @@ static void inputs_init(struct process *process)
     process->news_count = 0;
 }
 
-void process_init(struct process *process, struct world *world, uint32_t place)
+static void make(struct process *process, struct world *world, uint32_t place, struct process *twin_of)
 {
     *process = (struct process){
         .world = world,
+        .twin_of = twin_of,
         .place = place,
         .id = place + 1,
         .slow_factor = 1,
@@ -163,15 +182,34 @@ void process_init(struct process *process, struct world *world, uint32_t place)
         .timer_at_ns = INT64_MAX,
     };
     inputs_init(process);
-    world_disk_init(&process->disk, world->heap, random_u64(&world->random), 64 << 20, disk_schedule, process);
+    int64_t first_boot_ns = 0;
+    uint64_t seed = world->options.seed;
+    struct random dice = world_dice(seed, KEY_PROCESS, place, 0);
+    world_disk_init(&process->disk, world->heap, world_key(seed, KEY_DISK, place, 0), 64 << 20, disk_schedule, process);
     options_fill(process);
-    process->clock.drift_ppb = random_between(&world->random, -50000, 50000);
-    process->clock.wall_base_ns =
-        INT64_C(1700000000) * NS_PER_S + random_between(&world->random, -50 * NS_PER_MS, 50 * NS_PER_MS);
+    process->clock.wall_base_ns = INT64_C(1700000000) * NS_PER_S;
+    if (!world->options.calm) {
+        process->clock.drift_ppb = random_between(&dice, -CLOCK_DRIFT_PPB_MAX, CLOCK_DRIFT_PPB_MAX);
+        process->clock.wall_base_ns += random_between(&dice, -50 * NS_PER_MS, 50 * NS_PER_MS);
+        first_boot_ns = random_between(&dice, 0, 50 * NS_PER_MS);
+    }
+    process->boot_pending = twin_of == NULL;
+    if (twin_of == NULL)
+        schedule_push(&world->schedule, first_boot_ns, WORLD_BOOT, place, NULL);
     process->region_size = region_size(&process->options);
     uint8_t *block = heap_alloc(world->heap, process->region_size + 4096);
     invariant(block != NULL, "the world's region has room for its nodes");
     process->region = (void *)(((uintptr_t)block + 4095) & ~(uintptr_t)4095);
+}
+
+void process_init(struct process *process, struct world *world, uint32_t place)
+{
+    make(process, world, place, NULL);
+}
+
+void process_init_twin(struct process *twin, struct process *process)
+{
+    make(twin, process->world, process->place, process);
 }
 
 /* ---- birth and death ---- */
@@ -187,25 +225,44 @@ void process_wake(struct process *process, int64_t at_ns)
     if (at_ns >= process->wake_at_ns)
         return;
     process->wake_at_ns = at_ns;
-    schedule_push(&process->world->schedule, at_ns, WORLD_WAKE, process->place, NULL);
+    schedule_push(&process->world->schedule, at_ns, WORLD_WAKE, target_of(process), NULL);
 }
 
 static void schedule_boot(struct process *process, int64_t delay_ns)
 {
-    if (process->boot_pending)
+    if (process->boot_pending || (process->twin_of != NULL && !process->twin_lives))
+        return;
+    if (delay_ns == PLAN_FOREVER)
         return;
     process->boot_pending = true;
-    schedule_push(&process->world->schedule, process->world->now_ns + delay_ns, WORLD_BOOT, process->place, NULL);
+    schedule_push(&process->world->schedule, process->world->now_ns + delay_ns, WORLD_BOOT, target_of(process), NULL);
 }
 
-/* A node that will not start must have a reason that passes. */
+void process_replace_disk(struct process *process)
+{
+    trace_mark(process->world, process, WORLD_MARK_FAULT, "gets an empty disk for one that is beyond repair");
+    if (process->twin_of == NULL) {
+        contract_amnesia(process->world, process);
+        process->world->acts.forgot |= UINT64_C(1) << process->place;
+    }
+    world_disk_crash(&process->disk);
+    world_disk_wipe(&process->disk);
+    process->amnesiac = process->forgot = true;
+    schedule_boot(process, RETRY_BOOT_MS * NS_PER_MS);
+}
+
+/* A node that will not start must have a reason that passes, or get another disk. */
 static void boot_failed(struct process *process, int error, const char *why)
 {
     struct world *world = process->world;
     world_disk_crash(&process->disk);
-    trace_line(world, process, "would not start: %s", why);
+    trace_mark(world, process, WORLD_MARK_FAULT, "would not start: %s", why);
     if (error == ERROR_NO_SPACE && process->disk.manner.full) {
         schedule_boot(process, RETRY_BOOT_MS * NS_PER_MS);
+        return;
+    }
+    if (process->disk.medium.ill || process->turned) {
+        process_replace_disk(process);
         return;
     }
     world_fail(world, "START", "node %u would not start: %s (%s)", process->id, why, error_text(error));
@@ -227,7 +284,7 @@ static void front_boot(struct process *process)
     options.tcp_port = 6379;
     options.process_id = process->id;
     options.config_file = "";
-    options.seed = random_u64(&world->random);
+    options.seed = hash_mix(process->options.seed, 1);
     options.now_ns = process->options.now_ns;
     options.wall_ns = process->options.wall_ns;
     process->front = front_create(process->heap, process->node, &options);
@@ -238,15 +295,16 @@ void process_boot(struct process *process)
 {
     struct world *world = process->world;
     process->boot_pending = false;
-    if (process->up)
+    if (process->up || (process->twin_of != NULL && !process->twin_lives))
         return;
     process->heap = heap_init(process->region, process->region_size);
     invariant(process->heap != NULL, "the node's region is large enough for a heap");
+    process->boots++;
     clock_boot(process);
     process->disk.now_ns = world->now_ns;
     process->disk.spent_ns = 0;
     process->options.init = !process->amnesiac;
-    process->options.seed = random_u64(&world->random);
+    process->options.seed = world_key(world->options.seed, KEY_BOOT, process->place, ~process->boots);
     process->options.now_ns = process_mono_ns(process, world->now_ns);
     process->options.wall_ns = process_wall_ns(process, world->now_ns);
     if (process->options.wall_ns > process->booted_wall_ns)
@@ -259,36 +317,45 @@ void process_boot(struct process *process)
         return;
     }
     process->up = true;
+    world->acts.powerless &= ~(UINT64_C(1) << process->place);
     process->forgot = false;
     process->life++;
-    process->doomed = false;
     process->orderer_seen = 0;
     process->digest_index = 0;
     process->wake_at_ns = process->timer_at_ns = INT64_MAX;
     process->paused_until_ns = 0;
     process->busy_until_ns = world->now_ns + process->disk.spent_ns;
-    trace_line(world, process, "starts, incarnation %llu", (unsigned long long)node_incarnation(process->node));
+    trace_mark(world, process, WORLD_MARK_UP, "starts, incarnation %llu",
+               (unsigned long long)node_incarnation(process->node));
     observe_install(process);
+    member_faults_install(process);
     front_boot(process);
     link_boot(process);
     process_wake(process, world->now_ns);
 }
 
-void process_crash(struct process *process, int64_t restart_delay_ns)
+void process_crash(struct process *process, int64_t restart_delay_ns, uint64_t draw)
 {
     struct world *world = process->world;
     if (!process->up)
         return;
-    trace_line(world, process, "crashes, back in %lld ms", (long long)(restart_delay_ns / NS_PER_MS));
-    if (world->options.watch.stopped != NULL)
+    if (restart_delay_ns == PLAN_FOREVER)
+        trace_mark(world, process, WORLD_MARK_DOWN, "crashes");
+    else
+        trace_mark(world, process, WORLD_MARK_DOWN, "crashes, back in %lld ms",
+                   (long long)(restart_delay_ns / NS_PER_MS));
+    if (world->options.watch.stopped != NULL && !process->turned)
         world->options.watch.stopped(world->options.watch.context, process->place);
-    wire_crash(process);
-    world_disk_crash(&process->disk);
+    if (process->twin_of == NULL)
+        wire_crash(process); /* a twin has no clients */
+    world_disk_crash_by(&process->disk, draw);
     link_crash(process);
     link_drop_inputs(process);
     inputs_init(process);
     process->up = false;
-    process->doomed = false;
+    process->doom_turns = 0;
+    process->died_at_ns = world->now_ns;
+    acts_died(process);
     process->node = NULL;
     process->front = NULL;
     process->heap = NULL;
@@ -300,10 +367,12 @@ void process_crash(struct process *process, int64_t restart_delay_ns)
 static void fail_process(struct process *process)
 {
     struct world *world = process->world;
-    trace_line(world, process, "stops itself: %s", node_failure(process->node));
-    if (!process->disk.manner.full && process->disk.manner.unreadable_permille == 0)
+    trace_mark(world, process, WORLD_MARK_FAULT, "stops itself: %s", node_failure(process->node));
+    bool excused = process->disk.manner.full || process->disk.manner.unreadable_permille > 0 ||
+                   process->disk.medium.ill || process->turned;
+    if (!excused)
         world_fail(world, "STOP", "node %u stopped itself: %s", process->id, node_failure(process->node));
-    process_crash(process, 500 * NS_PER_MS);
+    process_crash(process, 500 * NS_PER_MS, world_key(world->options.seed, KEY_CRASH, process->place, process->life));
 }
 
 static int64_t turn_time(struct process *process)
@@ -311,23 +380,24 @@ static int64_t turn_time(struct process *process)
     return process->world->now_ns + process->disk.spent_ns;
 }
 
-/* The death in the middle of a turn. True when the process is gone. */
-static bool die_in_turn(struct process *process)
+/* The death in the middle of a turn. */
+static void die_in_turn(struct process *process)
 {
-    struct world *world = process->world;
-    struct random *random = &world->random;
-    bool wrote = random_chance(random, 2, 3);
-    link_send(process, turn_time(process), true);
+    uint64_t draw = process->doom_draw;
+    struct cut cut = {.nothing = draw == 0};
+    random_seed(&cut.random, hash_mix(draw, 1));
+    bool wrote = random_chance(&cut.random, 2, 3) && !cut.nothing;
+    link_send(process, turn_time(process), &cut);
     if (process->front != NULL)
-        wire_collect(process, true);
+        wire_collect(process, &cut);
     if (wrote) {
         bool inline_writes = process->disk.manner.inline_writes;
         process->disk.manner.inline_writes = false;
         (void)node_write(process->node);
         process->disk.manner.inline_writes = inline_writes;
     }
-    process_crash(process, process->restart_delay_ns);
-    return true;
+    acts_note_death(process);
+    process_crash(process, process->restart_delay_ns, draw);
 }
 
 /* One turn and what it sends. True: another is wanted at once. */
@@ -336,13 +406,15 @@ static bool turn(struct process *process)
     int64_t at_ns = turn_time(process);
     int64_t mono_ns = process_mono_ns(process, at_ns), wall_ns = process_wall_ns(process, at_ns);
     node_turn(process->node, mono_ns, wall_ns);
-    if (process->doomed && die_in_turn(process))
+    if (process->doom_turns > 0 && --process->doom_turns == 0) {
+        die_in_turn(process);
         return false;
-    link_send(process, at_ns, false);
+    }
+    link_send(process, at_ns, NULL);
     bool again = false;
     if (process->front != NULL) {
         again = front_turn(process->front, mono_ns, wall_ns);
-        wire_collect(process, false);
+        wire_collect(process, NULL);
     }
     int written = node_write(process->node);
     if (node_failure(process->node) != NULL) {
@@ -365,7 +437,15 @@ static void set_timer(struct process *process)
     if (at_ns < process->world->now_ns)
         at_ns = process->world->now_ns;
     process->timer_at_ns = at_ns;
-    schedule_push(&process->world->schedule, at_ns, WORLD_TIMER, process->place, NULL);
+    schedule_push(&process->world->schedule, at_ns, WORLD_TIMER, target_of(process), NULL);
+}
+
+/* So that nodes do not keep step with each other. */
+static int64_t turn_jitter_ns(struct process *process)
+{
+    const struct world_options *options = &process->world->options;
+    uint64_t key = world_key(options->seed, KEY_TURN, process->place, ++process->runs);
+    return options->calm ? 0 : (int64_t)(key & 1023);
 }
 
 void process_run(struct process *process)
@@ -386,13 +466,14 @@ void process_run(struct process *process)
     for (int count = 0; more && process->up && count < TURNS_A_RUN_MAX && !world->stopped; count++) {
         if (process->front != NULL)
             unread = wire_feed(process);
+        process->turn = (uint32_t)count + 1;
         more = turn(process) || unread;
         if (count == 0)
             link_fed(process);
     }
     if (process->up) {
         process->busy_until_ns =
-            turn_time(process) + TURN_COST_NS * (int64_t)process->slow_factor + (int64_t)(world->steps & 1023);
+            turn_time(process) + TURN_COST_NS * (int64_t)process->slow_factor + turn_jitter_ns(process);
         if (more || process->news_first != NULL)
             process_wake(process, process->busy_until_ns);
         set_timer(process);

@@ -4,71 +4,81 @@
  * in it forgets what it asked. */
 #include <string.h>
 
-#include "base/number.h"
 #include "base/panic.h"
 #include "contract/command.h"
 #include "host/world/world_state.h"
 #include "service/account/account.h"
 #include "service/token/token.h"
 
-enum { ACCOUNTS = 6, OPENING_BALANCE = 100, AMOUNT_MAX = 30 };
+/* A command as clients write it, and as the service takes it. A token group's update begins a snapshot. */
+struct raw_command {
+    const char *service, *name;
+    uint16_t op;
+    bool read;
+    uint32_t arguments;
+};
 
-static void argument(struct buffer *out, const char *text)
+static const struct raw_command commands[] = {
+    {"account", "OPEN", ACCOUNT_OPEN, false, 2},       {"account", "TRANSFER", ACCOUNT_TRANSFER, false, 3},
+    {"account", "BALANCE", ACCOUNT_BALANCE, true, 1},  {"account", "TOTAL", ACCOUNT_TOTAL, true, 0},
+    {"token", "SNAPSHOT", TOKEN_COUNT, false, 0},      {"token", "COUNT", TOKEN_COUNT, true, 0},
+};
+
+static const struct raw_command *find(const struct world *world, const struct words *words)
 {
-    invariant(command_argument(out, span_string(text)), "a request has room in the node's heap");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].service, world->options.service->name) == 0 &&
+            word_is(words->list[0], commands[i].name) && words->count == 1 + commands[i].arguments)
+            return &commands[i];
+    return NULL;
 }
 
-static void argument_number(struct buffer *out, uint64_t number)
+bool raw_request(struct world *world, struct client *client, uint32_t place, struct span text,
+                 const struct words *words)
 {
-    char digits[NUMBER_INTEGER_SIZE_MAX];
-    invariant(command_argument(out, span_of(digits, number_print_u64(digits, number))),
-              "a request has room in the node's heap");
-}
-
-static void draw_account(struct client *client, struct buffer *out)
-{
-    char name[] = "account-0";
-    name[sizeof name - 2] = (char)('0' + random_below(&client->random, ACCOUNTS));
-    argument(out, name);
-}
-
-static void write_account_update(struct client *client, struct buffer *out)
-{
-    bool open = random_chance(&client->random, 1, 5);
-    size_t at = command_begin(out, open ? ACCOUNT_OPEN : ACCOUNT_TRANSFER, 0, open ? 2 : 3);
+    struct process *process = &world->processes[place];
+    const struct raw_command *command = find(world, words);
+    if (command == NULL || !process->up || process->paused_until_ns > world->now_ns ||
+        !node_request_room(process->node, WORLD_GROUP, command->read))
+        return false;
+    struct buffer *out = node_request_begin(process->node, WORLD_GROUP, command->read);
+    size_t at = command_begin(out, command->op, 0, (uint16_t)command->arguments);
     invariant(at != SIZE_MAX, "a request has room in the node's heap");
-    draw_account(client, out);
-    if (!open)
-        draw_account(client, out);
-    argument_number(out, open ? OPENING_BALANCE : 1 + random_below(&client->random, AMOUNT_MAX));
+    for (uint32_t i = 1; i < words->count; i++)
+        invariant(command_argument(out, words->list[i]), "a request has room in the node's heap");
     command_end(out, at);
-}
-
-static void write_plain(struct buffer *out, uint16_t op)
-{
-    size_t at = command_begin(out, op, 0, 0);
-    invariant(at != SIZE_MAX, "a request has room in the node's heap");
-    command_end(out, at);
-}
-
-void raw_act(struct world *world, struct client *client)
-{
-    struct process *process = &world->processes[random_below(&client->random, world->node_count)];
-    bool account = strcmp(world->options.service->name, "account") == 0;
-    bool read = random_chance(&client->random, 1, 4); /* a token group's update begins a snapshot */
-    if (!process->up || process->paused_until_ns > world->now_ns)
-        return;
-    if (!node_request_room(process->node, WORLD_GROUP, read))
-        return;
-    struct buffer *out = node_request_begin(process->node, WORLD_GROUP, read);
-    if (!account)
-        write_plain(out, TOKEN_COUNT);
-    else if (read)
-        write_plain(out, ACCOUNT_TOTAL);
-    else
-        write_account_update(client, out);
-    node_request_commit(process->node, WORLD_GROUP, read, ++client->value_number << 8 | client->number);
+    client->requests++;
+    if (world->options.ear.answered != NULL)
+        request_expect(world, client, EXPECTED_ANSWER, place, text);
+    node_request_commit(process->node, WORLD_GROUP, command->read, client->requests << 8 | client->number);
     process_wake(process, world->now_ns);
+    return true;
+}
+
+/* Answers come in any order. */
+static void tell(struct world *world, struct client *client, uint32_t place, uint64_t number,
+                 const struct answer *answer)
+{
+    const struct world_ear *ear = &world->options.ear;
+    struct expectations *waiting = &client->waiting;
+    for (uint32_t i = waiting->first; i < waiting->count && ear->answered != NULL; i++) {
+        const struct expected *expected = &waiting->list[i];
+        if (expected->number != number)
+            continue;
+        struct world_answer told = {
+            .client = client->number,
+            .place = place,
+            .number = number,
+            .asked_ns = expected->asked_ns,
+            .answered_ns = world->now_ns,
+            .kind = answer->kind == ANSWER_VALUE ? WORLD_ANSWER_VALUE : WORLD_ANSWER_ERROR,
+            .request = expected->request,
+            .bytes = answer->bytes,
+        };
+        waiting->list[i] = waiting->list[--waiting->count];
+        ear->answered(ear->context, world, &told);
+        return;
+    }
 }
 
 static void on_answer(void *context, uint64_t cookie, const struct answer *answer)
@@ -79,6 +89,7 @@ static void on_answer(void *context, uint64_t cookie, const struct answer *answe
     if (answer->kind == ANSWER_VALUE && world->healed)
         client->wrote_after_heal = true;
     world->hash ^= cookie;
+    tell(world, client, process->place, cookie >> 8, answer);
 }
 
 void raw_door(struct process *process)

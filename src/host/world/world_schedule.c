@@ -6,7 +6,7 @@
 
 #include "base/panic.h"
 
-enum { CAPACITY_FIRST = 256 };
+enum { CAPACITY_FIRST = 256, RANK_SHIFT = 62 };
 
 void schedule_init(struct schedule *schedule, struct heap *heap)
 {
@@ -36,11 +36,17 @@ static void grow(struct schedule *schedule)
 
 void schedule_push(struct schedule *schedule, int64_t at_ns, uint32_t kind, uint32_t target, void *object)
 {
+    schedule_push_ranked(schedule, RANK_REST, at_ns, kind, target, object);
+}
+
+void schedule_push_ranked(struct schedule *schedule, enum schedule_rank rank, int64_t at_ns, uint32_t kind,
+                          uint32_t target, void *object)
+{
     if (schedule->count == schedule->capacity)
         grow(schedule);
     struct schedule_entry entry = {
         .at_ns = at_ns,
-        .sequence = schedule->next_sequence++,
+        .sequence = (uint64_t)rank << RANK_SHIFT | schedule->next_sequence++,
         .kind = kind,
         .target = target,
         .object = object,

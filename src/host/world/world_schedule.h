@@ -1,5 +1,5 @@
-/* What is to happen, in order of virtual time: a binary heap whose ties are broken by the order of pushing, so that
- * the same pushes come out in the same order on every machine. */
+/* What is to happen, in order of virtual time: a binary heap whose ties are broken by rank, then by the order of
+ * pushing, so that the same pushes come out in the same order on every machine. */
 #ifndef LOCKSTEP_HOST_WORLD_SCHEDULE_H
 #define LOCKSTEP_HOST_WORLD_SCHEDULE_H
 
@@ -9,9 +9,13 @@
 
 #include "base/heap.h"
 
+/* Of two entries with one time, that of the lower rank comes first: ends of faults, then what is done to the world from
+ * outside, then all that happens in it. So a run from a plan meets each item at the very place where it was noted. */
+enum schedule_rank { RANK_END, RANK_ITEM, RANK_REST };
+
 struct schedule_entry {
     int64_t at_ns;
-    uint64_t sequence; /* set by schedule_push */
+    uint64_t sequence; /* rank and number of the push; set by schedule_push */
     uint32_t kind;     /* the owner's */
     uint32_t target;   /* the owner's: which node, client, … */
     void *object;      /* the owner's; not looked at */
@@ -27,9 +31,12 @@ struct schedule {
 void schedule_init(struct schedule *schedule, struct heap *heap);
 /* Gives the memory back; what is still waiting is forgotten. */
 void schedule_free(struct schedule *schedule);
-/* Adds an entry. A full heap stops the run (invariant): the world's region is sized for its bounds. */
+/* Adds an entry of the last rank. A full heap stops the run (invariant): the world's region is sized for its bounds. */
 void schedule_push(struct schedule *schedule, int64_t at_ns, uint32_t kind, uint32_t target, void *object);
-/* Takes the earliest entry; of those with the same time the one pushed first. False when there is none. */
+void schedule_push_ranked(struct schedule *schedule, enum schedule_rank rank, int64_t at_ns, uint32_t kind,
+                          uint32_t target, void *object);
+/* Takes the earliest entry; of those with the same time that of the lowest rank, then the one
+ * pushed first. False when there is none. */
 bool schedule_pop(struct schedule *schedule, struct schedule_entry *out);
 /* Time of the earliest entry; INT64_MAX when there is none. */
 static inline int64_t schedule_next_ns(const struct schedule *schedule)

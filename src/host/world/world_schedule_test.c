@@ -38,6 +38,27 @@ static void ties_come_out_in_the_order_of_pushing(void **state)
     heap_destroy_system(heap);
 }
 
+static void of_one_time_the_lower_rank_comes_first(void **state)
+{
+    (void)state;
+    struct heap *heap = heap_create_system(1 << 20);
+    struct schedule schedule;
+    schedule_init(&schedule, heap);
+    schedule_push(&schedule, 5, 0, 5, NULL);
+    schedule_push_ranked(&schedule, RANK_ITEM, 5, 0, 3, NULL);
+    schedule_push_ranked(&schedule, RANK_END, 5, 0, 1, NULL);
+    schedule_push_ranked(&schedule, RANK_ITEM, 5, 0, 4, NULL);
+    schedule_push_ranked(&schedule, RANK_END, 5, 0, 2, NULL);
+    schedule_push(&schedule, 4, 0, 0, NULL);
+    struct schedule_entry entry;
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_true(schedule_pop(&schedule, &entry));
+        assert_int_equal(entry.target, i);
+    }
+    schedule_free(&schedule);
+    heap_destroy_system(heap);
+}
+
 /* The naive model: an array that is searched for its earliest entry. */
 static void it_agrees_with_a_searched_array(void **state)
 {
@@ -76,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ties_come_out_in_the_order_of_pushing),
+        cmocka_unit_test(of_one_time_the_lower_rank_comes_first),
         cmocka_unit_test(it_agrees_with_a_searched_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,11 @@
 #include "contract/spec.h"
 #include "front/front.h"
 #include "host/world/world.h"
+#include "host/world/world_act.h"
 #include "host/world/world_disk.h"
 #include "host/world/world_faults.h"
+#include "host/world/world_member_faults.h"
+#include "host/world/world_keys.h"
 #include "host/world/world_network.h"
 #include "host/world/world_schedule.h"
 #include "node/node.h"
@@ -21,7 +24,6 @@
 enum {
     WORLD_GROUP = 0, /* the one group of every node, which the front serves */
     WORLD_CLIENTS_MAX = 64,
-    WORLD_PIPELINE_MAX = 8, /* operations that a client has under way */
 };
 
 /* What a schedule entry means. */
@@ -35,11 +37,27 @@ enum world_kind {
     WORLD_PEER_GONE,    /* target: pair of places; the first is to hear that the second is lost */
     WORLD_CLIENT_ACT,   /* target: client; object: its epoch */
     WORLD_CLIENT_LATE,  /* target: client; object: its epoch */
+    WORLD_CLIENT_FLUSH, /* target: client; what it has asked leaves */
     WORLD_TO_SERVER,    /* object: letter */
     WORLD_TO_CLIENT,    /* object: letter */
     WORLD_FAULT,        /* target: number of the fault process */
-    WORLD_UNDO,         /* target: what a fault does when it ends, see world_faults.c */
+    WORLD_ITEM,         /* target: 1 if it is to be freed; object: plan item, to be done now */
+    WORLD_HEAL,         /* the phase of faults is over */
+    WORLD_END,          /* object: number of the timed item that ends */
+    WORLD_ALARM,        /* object: number, for world_options.alarm */
+    WORLD_ADVERSARY,    /* target: place; object: number of the deed */
 };
+
+/* What gets out of a turn in which its process dies. */
+struct cut {
+    struct random random;
+    bool nothing;
+};
+
+/* In the target of an entry: it is for the twin of that place. */
+enum { WORLD_TWIN = 1 << 16 };
+/* How many twins there may ever be in a run: its region has room for so many. */
+static inline uint32_t world_twins_max(uint32_t node_count) { return (node_count + 1) / 2; }
 
 static inline uint32_t world_pair(uint32_t first, uint32_t second) { return first << 8 | second; }
 
@@ -84,6 +102,7 @@ struct clock {
     int64_t mono_base_ns, wall_base_ns;
     int64_t drift_ppb;
     int64_t since_ns; /* world time at which the bases were taken */
+    bool frozen;      /* local = base */
 };
 
 struct process {
@@ -101,14 +120,24 @@ struct process {
     struct world_disk disk;
     struct clock clock;
     uint64_t life; /* counts starts */
+    uint64_t boots, connects, runs; /* ordinals of draws: starts that were tried, connections, runs */
     int64_t booted_wall_ns; /* the highest wall time at any start */
     bool up;
     bool amnesiac;     /* its disk was replaced: it must not call itself new */
     bool forgot;       /* and it has not started since */
-    bool doomed;       /* dies in its next turn */
+    uint32_t doom_turns; /* dies in that turn from now on; 0: it does not */
+    uint64_t doom_draw;
+    uint32_t turn;     /* of the run under way, from 1 */
     bool boot_pending; /* a WORLD_BOOT is scheduled */
+    bool turned;       /* what it claims counts no more: see world_member_faults.h */
+    struct member_faults member_faults;
+    struct adversary *adversary; /* NULL: it is under none */
+    struct process *twin, *twin_of; /* see world_twin.c */
+    bool twin_lives;                /* of a twin: it may start */
+    uint64_t twin_draw;
     uint32_t slow_factor;
     int64_t restart_delay_ns; /* after the death it is doomed to */
+    int64_t died_at_ns;       /* last */
     int64_t paused_until_ns, busy_until_ns;
     int64_t wake_at_ns;  /* of the scheduled WORLD_WAKE that counts, INT64_MAX: none */
     int64_t timer_at_ns; /* of the scheduled WORLD_TIMER, INT64_MAX: none */
@@ -122,19 +151,42 @@ struct process {
     uint64_t digest_index; /* of the last digest taken */
 };
 
+/* What a client waits for, in the order asked. */
+enum expected_kind {
+    EXPECTED_GREETING, /* HELLO, READONLY: nobody asked for it */
+    EXPECTED_ANSWER,
+    EXPECTED_MULTI,
+    EXPECTED_QUEUED, /* a command inside a transaction: its answer comes with EXEC's */
+    EXPECTED_EXEC,
+};
+
+struct expected {
+    enum expected_kind kind;
+    size_t operation; /* its place in the history; SIZE_MAX: it is none */
+    uint64_t number;  /* of the client's request */
+    int64_t asked_ns;
+    struct span request; /* kept */
+};
+
+struct expectations {
+    struct expected *list;
+    uint32_t first, count, capacity; /* list[first] to list[count - 1] */
+};
+
 struct client {
     uint32_t number;
-    struct random random;
+    struct random random; /* of the act under way */
+    uint64_t acts, letters[2]; /* ordinals of draws; letters to the server and to the client */
     struct wire *wire;
     uint64_t epoch; /* rises when what was scheduled for it no longer applies */
     bool readonly;  /* its reads may be stale, so they are not recorded */
     bool resp3;
-    struct buffer in;
-    uint64_t replies_skipped;              /* answers that belong to no operation: READONLY, MULTI, QUEUED */
-    bool transaction;                      /* the operations come back as one array */
-    size_t operations[WORLD_PIPELINE_MAX]; /* under way, by their place in the history */
-    uint32_t operation_count, operation_next;
+    struct buffer in, out;
+    bool flushes;                       /* a WORLD_CLIENT_FLUSH is scheduled */
+    bool transaction;                   /* between MULTI and EXEC */
+    struct expectations waiting, queued; /* `queued`: whose answers EXEC's will hold */
     uint64_t value_number;
+    uint64_t requests; /* so far */
     uint32_t failures; /* requests in a row that were left open or refused */
     bool wrote_after_heal;
 };
@@ -152,19 +204,27 @@ struct digest_entry {
 /* Digests by index: a ring, as old ones no longer matter to anybody. */
 enum { DIGEST_EVERY = 32, DIGESTS_KEPT = 4096 };
 
+/* Names of keys, by number. */
+struct key_names {
+    struct span *list;
+    uint32_t count, capacity;
+};
+
 struct world {
     struct heap *heap;
     struct world_options options;
     struct world_result *result;
-    struct random random;
     int64_t now_ns;
     int64_t heal_at_ns, quiet_at_ns, end_ns;
     bool healed, stopped;
     struct schedule schedule;
     struct network network;
     struct faults faults;
+    struct acts acts;
     struct process *processes;
     uint32_t node_count;
+    struct adversary_script *scripts; /* that adversaries share */
+    uint32_t twin_count;              /* ever made */
     uint32_t members[WORLD_NODES_MAX];
     struct tuning tuning;
     struct client *clients;
@@ -173,6 +233,8 @@ struct world {
     int64_t think_ns, client_timeout_ns;
     bool raw; /* clients hand commands to the node, without RESP */
     struct history history;
+    struct key_names keys;
+    bool history_torn; /* something was asked that the history cannot tell */
     struct digest_entry *digests;
     uint64_t hash, steps;
     struct process *stepping; /* whose turn it is */
@@ -183,6 +245,7 @@ struct world {
 /* ---- world.c ---- */
 /* The tuning that needs the most memory of those that can be drawn. */
 void world_tuning_largest(struct tuning *out);
+int64_t world_election_timeout_ns(const struct world *world, uint32_t place);
 void world_fail(struct world *world, const char *property, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A text that begins with its tag ("RAFT-1 two leaders …"). */
@@ -190,15 +253,22 @@ void world_fail_tagged(struct world *world, const struct process *process, const
 
 /* ---- world_process.c ---- */
 void process_init(struct process *process, struct world *world, uint32_t place);
+/* A second one under the same name, which is down. */
+void process_init_twin(struct process *twin, struct process *process);
 size_t process_region_size(const struct world_options *options);
 void process_boot(struct process *process);
-void process_crash(struct process *process, int64_t restart_delay_ns);
+/* `draw`: what its disk keeps, see world_disk_crash_by. A delay of PLAN_FOREVER: until the world heals. */
+void process_crash(struct process *process, int64_t restart_delay_ns, uint64_t draw);
 void process_wake(struct process *process, int64_t at_ns);
 void process_run(struct process *process);
 void process_timer(struct process *process);
 int64_t process_mono_ns(const struct process *process, int64_t at_ns);
 int64_t process_wall_ns(const struct process *process, int64_t at_ns);
 void process_clock_change(struct process *process, int64_t drift_ppb, int64_t wall_step_ns);
+/* Both of its clocks stand still, or go on from where they stood. */
+void process_clock_freeze(struct process *process, bool frozen);
+/* It is down; its disk is replaced by an empty one, and it starts again. */
+void process_replace_disk(struct process *process);
 bool process_status(const struct process *process, struct member_status *out);
 
 /* ---- world_link.c: connections between nodes, and what waits for a process ---- */
@@ -209,7 +279,13 @@ void link_connect(struct world *world, uint32_t first, uint32_t second);
 void link_gone(struct world *world, uint32_t first, uint32_t second, uint64_t life);
 void link_reset(struct world *world, uint32_t first, uint32_t second);
 void link_packet(struct world *world, struct packet *packet);
-void link_send(struct process *process, int64_t at_ns, bool cut);
+/* Sends messages to a peer (its place), of which the first `count_max` leave; or one that comes when it comes. */
+void link_put(struct process *process, uint32_t to, struct span bytes, uint32_t count_max, int64_t at_ns);
+void link_put_late(struct process *process, uint32_t to, struct span message, int64_t arrival_ns);
+/* A packet waits for that process from now on, which owns it. */
+void link_give(struct process *process, struct packet *packet);
+/* `cut`: NULL, or what draws how many messages leave for each peer; a seed of 0 lets none. */
+void link_send(struct process *process, int64_t at_ns, struct cut *cut);
 void link_feed(struct process *process);
 void link_fed(struct process *process);
 void link_disk_done(struct process *process, struct world_disk_operation *operation);
@@ -221,7 +297,7 @@ void wire_send(struct world *world, struct wire *wire, bool to_server, enum lett
 void wire_release(struct world *world, struct wire *wire);
 void wire_arrive(struct world *world, struct letter *letter);
 bool wire_feed(struct process *process);
-void wire_collect(struct process *process, bool cut);
+void wire_collect(struct process *process, struct cut *cut);
 void wire_crash(struct process *process);
 void letter_free(struct world *world, struct letter *letter);
 
@@ -230,27 +306,61 @@ void client_init(struct client *client, struct world *world, uint32_t number);
 void client_act(struct world *world, struct client *client, uint64_t epoch);
 void client_late(struct world *world, struct client *client, uint64_t epoch);
 void client_letter(struct world *world, struct letter *letter);
+/* Items: a request, and the closing of the connection. False: not done. */
+bool client_request(struct world *world, const struct plan_item *item);
+bool client_leave(struct world *world, const struct plan_item *item);
+void client_flush(struct world *world, struct client *client);
+/* From now on clients ask by themselves, whoever asked before. */
+void client_heal(struct world *world, struct client *client);
 
-/* ---- world_workload.c: what clients ask, and how they understand the answers ---- */
-void workload_ask(struct world *world, struct client *client, struct buffer *out);
+/* ---- world_workload.c: what clients ask when they ask by themselves ---- */
+void workload_ask(struct world *world, struct client *client, uint32_t node);
+void workload_ask_raw(struct world *world, struct client *client);
+
+/* ---- world_request.c: commands in words, as RESP and in the history ---- */
+enum { WORDS_MAX = 16 };
+struct words {
+    struct span list[WORDS_MAX];
+    uint32_t count;
+};
+/* False: too many words, or none. */
+bool words_split(struct span text, struct words *out);
+bool word_is(struct span word, const char *text);
+/* Appends the command to what the client sends next, and notes what it then waits for. */
+void request_write(struct world *world, struct client *client, struct span text, const struct words *words);
+void request_expect(struct world *world, struct client *client, enum expected_kind kind, size_t operation,
+                    struct span text);
+void expectations_add(struct world *world, struct expectations *expectations, const struct expected *expected);
+
+/* ---- world_reply.c: how clients understand the answers ---- */
 /* True: everything asked for was answered. `*broken`: the bytes make no sense, or an answer was not to be expected. */
-bool workload_answer(struct world *world, struct client *client, bool *broken);
-void workload_abandon(struct world *world, struct client *client);
+bool reply_take(struct world *world, struct client *client, bool *broken);
+/* What has no answer stays open. */
+void reply_abandon(struct world *world, struct client *client);
+void reply_tell(struct world *world, const struct client *client, const struct expected *expected,
+                enum world_answer_kind kind, struct span bytes);
 
 /* ---- world_raw.c: clients of protocols that do not serve RESP ---- */
-void raw_act(struct world *world, struct client *client);
+bool raw_request(struct world *world, struct client *client, uint32_t place, struct span text,
+                 const struct words *words);
 void raw_door(struct process *process);
 
 /* ---- world_observe.c ---- */
 void observe_install(struct process *process);
 void observe_end(struct world *world);
 
-/* ---- world_trace.c ---- */
+/* ---- world_trace.c: all do nothing where the tracer wants nothing ---- */
+/* Something that is neither an event nor an effect, with a sentence for people; `process` may be NULL. */
+void trace_mark(struct world *world, const struct process *process, enum world_mark mark, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same as a WORLD_MARK_NOTE. */
 void trace_line(struct world *world, const struct process *process, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What a client says or hears: RESP with its line ends as blanks. */
 void trace_client(struct world *world, const struct client *client, const char *does, struct span bytes);
 void trace_event(struct world *world, const struct process *process, const struct event *event);
 void trace_effect(struct world *world, const struct process *process, const struct effect *effect);
+/* After the effects of a step. */
+void trace_stepped(struct world *world, const struct process *process);
 
 #endif

@@ -40,7 +40,10 @@ static void post(struct world *world, struct wire *wire, bool to_server, enum le
     if (kind == LETTER_BYTES)
         letter->parcel = parcel_create(world->heap, bytes);
     int64_t *last_ns = to_server ? &wire->last_to_server_ns : &wire->last_to_client_ns;
-    int64_t at_ns = from_ns + network_draw_latency(&world->network);
+    struct client *client = &world->clients[wire->client];
+    uint64_t key = world_key(world->options.seed, KEY_LETTER, (uint64_t)wire->client << 1 | to_server,
+                             ++client->letters[to_server ? 0 : 1]);
+    int64_t at_ns = from_ns + network_latency(&world->network, key);
     if (at_ns < *last_ns)
         at_ns = *last_ns;
     *last_ns = at_ns;
@@ -132,7 +135,7 @@ bool wire_feed(struct process *process)
 }
 
 /* Sends what the front has for its clients; a crash cuts that off for any of them. */
-void wire_collect(struct process *process, bool cut)
+void wire_collect(struct process *process, struct cut *cut)
 {
     struct world *world = process->world;
     int64_t at_ns = world->now_ns + process->disk.spent_ns;
@@ -140,7 +143,7 @@ void wire_collect(struct process *process, bool cut)
     while ((connection = front_next_ready(process->front)) != NULL) {
         struct wire *wire = connection_host_data(connection);
         struct span bytes = connection_output(connection);
-        bool lost = cut && random_chance(&world->random, 1, 2);
+        bool lost = cut != NULL && (random_chance(&cut->random, 1, 2) || cut->nothing);
         if (bytes.size > 0 && !lost)
             post(world, wire, false, LETTER_BYTES, bytes, at_ns);
         connection_output_sent(connection, bytes.size);
@@ -159,8 +162,10 @@ void wire_crash(struct process *process)
         if (wire == NULL || wire->place != process->place || wire->life != process->life || wire->server_gone)
             continue;
         wire->server_gone = true;
-        if (random_chance(&world->random, 4, 5))
+        struct random dice =
+            world_dice(world->options.seed, KEY_NEWS_OF_CRASH, world_pair(process->place, 128 + i), process->life);
+        if (world->options.calm || random_chance(&dice, 4, 5))
             post(world, wire, false, LETTER_CLOSE, (struct span){0},
-                 world->now_ns + random_between(&world->random, NS_PER_MS, 5 * NS_PER_MS));
+                 world->now_ns + random_between(&dice, NS_PER_MS, 5 * NS_PER_MS));
     }
 }
