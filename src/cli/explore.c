@@ -1,0 +1,320 @@
+/* lockstep explore: every ordering of a small configuration of a protocol, with its production code. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/explore_pictures.h"
+#include "lab/explore_properties.h"
+#include "protocol/registry.h"
+
+enum { WHY_SIZE = 300, WORD_SIZE = 64, MEMORY_MB_DEFAULT = 4096 };
+
+static void print_help(void)
+{
+    puts("usage: lockstep explore PROTOCOL [OPTION]...\n"
+         "\n"
+         "Executes every ordering of a small configuration with the code that runs in production: messages in any\n"
+         "order, timers at any time, disks that finish when they like, crashes that keep any prefix of what was not\n"
+         "durable. Prints how many states there are, and the shortest trace of a violation. Exit status: 0 none, 1 a\n"
+         "violation or a failed audit, 2 bad usage.\n"
+         "\n"
+         "  --nodes N          members (default 3, at most 5)\n"
+         "  --requests N       clients' requests (default 1, at most 8), each to any member\n"
+         "  --request-at N     all of them to this node\n"
+         "  --crashes N        crashes, each followed by a restart at any later time (default 0)\n"
+         "  --no-restart       who crashed stays down\n"
+         "  --channel NAME     any (default): messages arrive once, in any order, or never; fifo: from one member to\n"
+         "                     another in the order sent; doubling: in any order, any number of times, or never\n"
+         "  --losses N         messages that get lost (default 0; any may stay under way for ever as it is)\n"
+         "  --duplicates N     messages that are doubled (default 0)\n"
+         "  --copies N         of one message under way at once; the channel loses more (default 1)\n"
+         "  --timers LIST      how often timers may run out in one run: election=2,heartbeat=1 or wait=any\n"
+         "  --refusals         the service may say no when it is asked: both answers are explored\n"
+         "  --progress         also: from each state, can everybody still decide? (AC5)\n"
+         "  --break LIST       rules to switch off, to see that the violation is found\n"
+         "  --depth N          steps of a run at most\n"
+         "  --states N         states at most\n"
+         "  --memory MB        memory at most (default 4096)\n"
+         "  --dfs              depth first: violations are found with less memory, with longer traces\n"
+         "  --no-symmetry      do not take states as equal that differ only in the members' names\n"
+         "  --no-reduction     keep states that another one covers (the same members, more messages under way)\n"
+         "  --synchronous      a member waits for its disk and its service before it takes another input\n"
+         "  --audit            check that canonically equal states of a member behave alike\n"
+         "\n"
+         "Of the shortest violation:");
+    pictures_help(stdout);
+}
+
+static int usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "lockstep explore: %s%s%s%s; see `lockstep explore --help`\n", what, value != NULL ? " '" : "",
+            value != NULL ? value : "", value != NULL ? "'" : "");
+    return CLI_USAGE;
+}
+
+static bool parse_whole(const char *text, uint64_t most, uint64_t *out)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' && *out <= most;
+}
+
+/* Copies the next word of a comma-separated list. False at the end. */
+static bool next_word(const char **list, char *word, size_t size)
+{
+    if (**list == '\0')
+        return false;
+    size_t length = strcspn(*list, ",");
+    snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), *list);
+    *list += length + ((*list)[length] == ',');
+    return true;
+}
+
+/* ---- options ---- */
+
+static int parse_ablations(struct explore_config *config, const char *list)
+{
+    char word[WORD_SIZE];
+    while (next_word(&list, word, sizeof word)) {
+        uint32_t bit = strcmp(word, "ack-before-sync") == 0 ? ABLATION_ACK_BEFORE_SYNC : 0;
+        for (uint32_t i = 0; config->protocol->ablations[i] != NULL; i++)
+            if (strcmp(word, config->protocol->ablations[i]) == 0)
+                bit = (uint32_t)ABLATION_PROTOCOL_FIRST << i;
+        if (bit == 0)
+            return usage_error("there is no such rule to break:", word);
+        config->ablations |= bit;
+    }
+    return CLI_OK;
+}
+
+static int parse_timers(struct explore_config *config, const char *list)
+{
+    char word[WORD_SIZE];
+    while (next_word(&list, word, sizeof word)) {
+        char *equals = strchr(word, '=');
+        uint64_t limit = EXPLORE_UNLIMITED;
+        if (equals == NULL || (strcmp(equals + 1, "any") != 0 &&
+                               !parse_whole(equals + 1, EXPLORE_UNLIMITED - 1, &limit)))
+            return usage_error("a timer is NAME=NUMBER (up to 254) or NAME=any, not", word);
+        *equals = '\0';
+        uint32_t at = 0;
+        while (at < config->timer_count && strcmp(config->timers[at].name, word) != 0)
+            at++;
+        if (at == config->timer_count)
+            return usage_error("the protocol has no timer", word);
+        config->timers[at].limit = (uint8_t)limit;
+    }
+    return CLI_OK;
+}
+
+struct number_option {
+    const char *name;
+    uint64_t most;
+    uint32_t *small;
+    uint64_t *large;
+};
+
+static int parse_number_option(struct explore_config *config, const char *name, const char *value, bool *known)
+{
+    uint64_t memory_mb = 0;
+    const struct number_option options[] = {
+        {"--nodes", EXPLORE_NODES_MAX, &config->nodes, NULL},
+        {"--requests", EXPLORE_REQUESTS_MAX, &config->requests, NULL},
+        {"--request-at", EXPLORE_NODES_MAX, &config->request_at, NULL},
+        {"--crashes", 100, &config->crashes, NULL},
+        {"--losses", 100, &config->losses, NULL},
+        {"--duplicates", 100, &config->duplicates, NULL},
+        {"--copies", 8, &config->copies, NULL},
+        {"--depth", UINT32_MAX, &config->depth_max, NULL},
+        {"--states", UINT32_MAX, NULL, &config->states_max},
+        {"--memory", 1 << 20, NULL, &memory_mb},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        uint64_t number;
+        if (strcmp(name, options[i].name) != 0)
+            continue;
+        *known = true;
+        if (value == NULL || !parse_whole(value, options[i].most, &number))
+            return usage_error("a number within bounds is needed after", name);
+        if (options[i].small != NULL)
+            *options[i].small = (uint32_t)number;
+        else
+            *options[i].large = number;
+    }
+    if (memory_mb > 0)
+        config->memory_bytes_max = (size_t)memory_mb << 20;
+    return CLI_OK;
+}
+
+static bool parse_flag(struct explore_config *config, const char *name)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+        bool value;
+    } flags[] = {{"--no-restart", &config->restarts, false}, {"--refusals", &config->refusals, true},
+                 {"--progress", &config->progress, true},    {"--dfs", &config->depth_first, true},
+                 {"--no-symmetry", &config->symmetry, false}, {"--no-reduction", &config->reduction, false},
+                 {"--synchronous", &config->synchronous, true}, {"--audit", &config->audit, true}};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(name, flags[i].name) == 0) {
+            *flags[i].flag = flags[i].value;
+            return true;
+        }
+    return false;
+}
+
+static int parse_channel(struct explore_config *config, const char *name)
+{
+    config->fifo = strcmp(name, "fifo") == 0;
+    config->doubling = strcmp(name, "doubling") == 0;
+    if (!config->fifo && !config->doubling && strcmp(name, "any") != 0)
+        return usage_error("a channel is any, fifo or doubling, not", name);
+    return CLI_OK;
+}
+
+/* Options with a word or a list. */
+static int parse_word_option(struct explore_config *config, const char *name, const char *value, bool *known)
+{
+    static int (*const parsers[])(struct explore_config *, const char *) = {parse_ablations, parse_timers,
+                                                                             parse_channel};
+    static const char *const names[] = {"--break", "--timers", "--channel"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *known = true;
+            return value == NULL ? usage_error("a value is needed after", name) : parsers[i](config, value);
+        }
+    return CLI_OK;
+}
+
+/* Of traces and pictures. `*at` moves behind the value. */
+static int parse_picture(struct pictures *pictures, int argc, char **argv, int *at)
+{
+    const char *name = argv[*at];
+    if (!pictures_takes_value(name))
+        return pictures_option("explore", pictures, name, NULL);
+    if (++*at == argc)
+        return usage_error("a value is needed after", name);
+    return pictures_option("explore", pictures, name, argv[*at]);
+}
+
+static int parse(struct explore_config *config, struct pictures *pictures, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        bool known = false;
+        int status = CLI_OK;
+        if (parse_flag(config, argv[i]))
+            continue;
+        if (pictures_takes(argv[i])) {
+            status = parse_picture(pictures, argc, argv, &i);
+            if (status != CLI_OK)
+                return status;
+            continue;
+        }
+        status = parse_word_option(config, argv[i], value, &known);
+        if (status == CLI_OK && !known)
+            status = parse_number_option(config, argv[i], value, &known);
+        if (status != CLI_OK)
+            return status;
+        if (!known)
+            return usage_error("unknown option", argv[i]);
+        i++;
+    }
+    return CLI_OK;
+}
+
+/* ---- the report ---- */
+
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static void print_counts(const struct explore_config *config, const struct explore_result *result, double seconds)
+{
+    printf("states %llu, transitions %llu, depth %u, %.2f s, %.0f states/s, %zu MB\n",
+           (unsigned long long)result->states, (unsigned long long)result->transitions, result->depth, seconds,
+           seconds > 0 ? (double)result->states / seconds : 0, result->memory_bytes >> 20);
+    if (result->joint_states > 0)
+        printf("different states of all members together: %llu\n", (unsigned long long)result->joint_states);
+    else if (config->symmetry)
+        printf("under all renamings %llu states\n", (unsigned long long)result->orbit_states);
+    printf("members' states %llu, messages %llu, steps executed %llu\n", (unsigned long long)result->node_states,
+           (unsigned long long)result->messages, (unsigned long long)result->steps);
+    if (config->audit)
+        printf("audit: %llu steps of equal states compared, %llu differ\n", (unsigned long long)result->audited,
+               (unsigned long long)result->audit_failures);
+}
+
+static int print_verdict(struct explorer *explorer, const struct explore_result *result)
+{
+    switch (result->verdict) {
+    case EXPLORE_COMPLETE:
+        puts("complete: no violation in any ordering");
+        break;
+    case EXPLORE_BOUNDED:
+        printf("no violation within the bound that was hit (%s); what lies beyond it was not explored\n",
+               result->bound);
+        break;
+    case EXPLORE_VIOLATED:
+        printf("violation after %u steps: %s\n", result->trace_length, result->violation);
+        explore_print_trace(explorer, stdout);
+        return CLI_FAILED;
+    case EXPLORE_FAILED:
+        fprintf(stderr, "lockstep explore: %s\n", result->bound);
+        return CLI_FAILED;
+    }
+    return result->audit_failures > 0 ? CLI_FAILED : CLI_OK;
+}
+
+int cli_explore(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return argc < 2 ? CLI_USAGE : CLI_OK;
+    }
+    const struct protocol *protocol = protocol_find(argv[1]);
+    if (protocol == NULL)
+        return usage_error("there is no protocol", argv[1]);
+    struct explore_config config = {.protocol = protocol,
+                                    .property = explore_property_of(protocol),
+                                    .nodes = 3,
+                                    .requests = 1,
+                                    .copies = 1,
+                                    .restarts = true,
+                                    .symmetry = true,
+                                    .reduction = true,
+                                    .memory_bytes_max = (size_t)MEMORY_MB_DEFAULT << 20};
+    config.timer_count = explore_timers_of(protocol, config.timers);
+    static struct pictures pictures;
+    int status = parse(&config, &pictures, argc, argv);
+    if (status != CLI_OK)
+        return status;
+    char why[WHY_SIZE];
+    struct explorer *explorer = explore_create(&config, why, sizeof why);
+    if (explorer == NULL)
+        return usage_error(why, NULL);
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    struct explore_result result;
+    explore_run(explorer, &result);
+    print_counts(&config, &result, seconds_since(&start));
+    status = print_verdict(explorer, &result);
+    if (result.verdict == EXPLORE_VIOLATED)
+        explore_draw(explorer, &config, &result, &pictures, "lockstep explore: the shortest violation");
+    else if (pictures_wanted(&pictures))
+        puts("there is no violation, so nothing is drawn");
+    explore_destroy(explorer);
+    return status;
+}

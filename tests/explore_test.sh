@@ -1,0 +1,65 @@
+#!/bin/sh
+# `lockstep explore` from outside: what it prints, its exit status, its errors, and that each rule that concerns a small
+# configuration is found when it is switched off.
+set -eu
+
+fail() {
+    echo "explore: $1" >&2
+    exit 1
+}
+
+# refuses TEXT ARGUMENT...: exit status 2 and an error that names what is wrong.
+refuses() {
+    text=$1
+    shift
+    status=0
+    error=$("$LOCKSTEP_PROGRAM" explore "$@" 2>&1 >/dev/null) || status=$?
+    [ "$status" -eq 2 ] || fail "'$*' ended with $status"
+    case $error in *"$text"*) ;; *) fail "'$*' does not say '$text': $error" ;; esac
+}
+
+# says STATUS TEXT ARGUMENT...
+says() {
+    wanted=$1
+    text=$2
+    shift 2
+    status=0
+    output=$("$LOCKSTEP_PROGRAM" explore "$@" 2>&1) || status=$?
+    [ "$status" -eq "$wanted" ] || fail "'$*' ended with $status: $output"
+    case $output in *"$text"*) ;; *) fail "'$*' does not say '$text': $output" ;; esac
+}
+
+refuses "no protocol 'rafft'" rafft
+refuses "no such rule to break: 'gravity'" raft --break gravity
+refuses "no timer 'tea'" raft --timers tea=1
+refuses "not 'election'" raft --timers election
+refuses "after '--nodes'" raft --nodes 6
+refuses "after '--depth'" raft --depth
+refuses "not 'pigeon'" raft --channel pigeon
+refuses "option '--deep'" raft --deep
+refuses "does not exist" raft --request-at 4
+
+says 0 "complete: no violation" two-phase-commit --channel doubling --refusals --timers wait=1,ready=1,resend=1
+says 0 "0 differ" raft --timers election=1 --audit
+says 0 "complete: no violation" raft --channel fifo --synchronous
+says 0 "bound that was hit (states)" raft --states 1000
+says 0 "bound that was hit (depth)" raft --depth 5
+says 0 "bound that was hit (memory)" raft --crashes 1 --memory 20
+says 0 "complete: no violation" raft --timers election=1 --losses 1 --duplicates 1
+says 1 "AC5 blocked" two-phase-commit --nodes 2 --request-at 1 --crashes 1 --channel doubling --progress --no-restart
+
+for rule in vote-before-ready-stored decide-alone init-answers-abort-without-moving send-before-decision-stored \
+    ack-before-sync; do
+    says 1 "violation after" two-phase-commit --nodes 2 --crashes 1 --channel doubling \
+        --timers wait=1,ready=1,resend=1 --break $rule
+done
+says 1 "AC1" two-phase-commit --crashes 1 --channel doubling --timers wait=1,ready=1,resend=1 \
+    --break forget-before-all-acks
+for rule in vote-not-stored vote-any-log ack-before-sync; do
+    says 1 "violation after" raft --channel fifo --synchronous --crashes 1 --break $rule
+done
+
+# A shortest trace ends in the state that violates; each step says who did what and what the member is then.
+says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
+says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
+says 1 "of 1 records that it wrote, 0 survive" raft --channel fifo --synchronous --crashes 1 --break ack-before-sync
