@@ -41,7 +41,7 @@ class Check(unittest.TestCase):
         self.assertEqual(self.verdict(GOOD), (0, "-: ok"))
         status, text = self.verdict(STALE)
         self.assertEqual(status, 1)
-        self.assertRegex(text, r'^-: illegal key "x": the get of process 1 .* answered nothing')
+        self.assertRegex(text, r'^-: illegal key "x": .*process 0: set "x" "1" .*process 1: get "x" -> null')
 
     def test_the_worst_file_counts(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -85,12 +85,81 @@ class Check(unittest.TestCase):
         self.assertEqual(self.verdict(text.replace('"info"', '"fail"'), "--model", "register")[0], 1)
         self.assertEqual(self.verdict(GOOD, "--model", "register")[0], 2)
 
+    def test_models(self):
+        """Of each model a good history and one that is wrong, with the name of what is wrong."""
+        for model, anomaly, events in (
+                ("register", "stale read",
+                 (("write", 1, 1), ("write", 2, 2), ("read", None, 2), ("read", None, 1))),
+                ("cas-register", "stale compare-and-set",
+                 (("write", 1, 1), ("cas", [1, 2], [1, 2]), ("read", None, 2), ("cas", [1, 3], [1, 3]))),
+                ("multi-register", "never were so together",
+                 (("write", {"x": 1, "y": 1}, {"x": 1, "y": 1}), ("read", {"x": None}, {"x": 1}),
+                  ("txn", [["r", "x", None], ["w", "y", 2]], [["r", "x", 1], ["w", "y", 2]]),
+                  ("read", {"x": None, "y": None}, {"x": 1, "y": 1}))),
+                ("set", "stale read", (("add", 1, 1), ("add", 2, 2), ("read", None, [2, 1]), ("read", None, [1]))),
+                ("queue", "duplicate dequeue",
+                 (("enqueue", 1, 1), ("dequeue", None, 1), ("dequeue", None, None), ("dequeue", None, 1))),
+                ("stack", "not in the order of a stack",
+                 (("push", 1, 1), ("push", 2, 2), ("push", 3, 3), ("pop", None, 3), ("pop", None, 1))),
+                ("mutex", "two holders", (("acquire", None, None), ("acquire", None, None))),
+                ("fenced-mutex", "token",
+                 (("acquire", None, 7), ("release", None, None), ("acquire", None, 7))),
+                ("counter", "reads in no order", (("add", 3, 3), ("add", -1, -1), ("read", None, 2), ("read", None, 3))),
+                ("kv", "stale or lost", (("put", "a", None), ("append", "b", 2), ("get", None, "ab"), ("get", None, "a")))):
+            history = []
+            for process, (function, value, answer) in enumerate(events):
+                history += [(process, "invoke", function, "k", value), (process, "ok", function, "k", answer)]
+            for level in ("linearizable", "sequential"):
+                options = ("--model", model, "--consistency", level)
+                self.assertEqual(self.verdict(lines(*history[:-2]), *options), (0, "-: ok"), model)
+            status, text = self.verdict(lines(*history), "--model", model)
+            self.assertEqual(status, 1, model)
+            self.assertRegex(text, '^-: illegal key "k": .*' + anomaly, model)
+
+    def test_sequential_is_weaker(self):
+        text = lines((0, "invoke", "write", 0, 1), (0, "ok", "write", 0, 1),
+                     (1, "invoke", "read", 0, None), (1, "ok", "read", 0, None))
+        self.assertEqual(self.verdict(text, "--model", "register")[0], 1)
+        self.assertEqual(self.verdict(text, "--model", "register", "--consistency", "sequential")[0], 0)
+
+    def test_edn_and_json_arrays(self):
+        edn = ('[{:process 0, :type :invoke, :f :write, :value [7 1]}\n{:process 0, :type :ok, :f :write, :value [7 1]}\n'
+               '{:process :nemesis, :type :info, :f :kill, :value nil}\n'
+               '{:process 1, :type :invoke, :f :read, :value [7 nil]}\n{:process 1, :type :ok, :f :read, :value [7 %s]}]')
+        self.assertEqual(self.verdict(edn % "1", "--model", "register"), (0, "-: ok"))
+        self.assertRegex(self.verdict(edn % "nil", "--model", "register")[1], "illegal key 7: stale read")
+        array = "[" + GOOD.replace("\n", ",\n").rstrip(",\n") + "]"
+        self.assertEqual(self.verdict(array), (0, "-: ok"))
+        self.assertEqual(self.verdict(array, "--format", "json"), (0, "-: ok"))
+        self.assertEqual(self.verdict(array, "--format", "jsonl")[0], 2)
+
+    def test_witness(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "witness")
+            self.assertEqual(self.verdict(GOOD, "--witness", path)[0], 0)
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(file.read(), '1\tprocess 0: set "x" "1" -> "OK"\n3\tprocess 1: get "x" -> "1"\n')
+
+    def test_bounds(self):
+        events = [(process, "invoke", "write", 0, process % 7) for process in range(40)]
+        events += [(process, "ok", "write", 0, process % 7) for process in range(40)]
+        for process, value in ((50, 3), (51, 4)):
+            events += [(process, "invoke", "read", 0, None), (process, "ok", "read", 0, value)]
+        for option, what in (("--work", "work"), ("--memory", "memory")):
+            status, text = self.verdict(lines(*events), "--model", "register", option, "1")
+            self.assertEqual((status, what in text), (2, True), text)
+
     def test_a_cut_last_line_is_no_error(self):
         self.assertEqual(self.verdict(GOOD + '{"process":')[0], 0)
 
     def test_usage(self):
         self.assertEqual(run("check").returncode, 2)
-        self.assertEqual(run("check", "--model", "queue", "x").returncode, 2)
+        for arguments in (("--model", "heap", "x"), ("--consistency", "eventually", "x"), ("--format", "xml", "x"),
+                          ("--work", "0", "x"), ("--time", "-1", "x"), ("--model", "queue", "--consistency", "causal", "x")):
+            result = run("check", *arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
+            self.assertIn("lockstep check: ", result.stderr)
+        self.assertIn("register cas-register multi-register set queue", run("check", "--model", "heap", "x").stderr)
         self.assertIn("usage:", run("check", "--help").stdout)
 
 
