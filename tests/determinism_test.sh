@@ -37,6 +37,7 @@ head -20 "$work/program" | diff - "$work/jobs" || fail "workers change a run"
     fail "different seeds have the same hash"
 
 src=$LOCKSTEP_SOURCE/src
+lua=$(pkg-config --cflags lua5.4)
 files=$(find "$src/base" "$src/contract" "$src/protocol" "$src/service" "$src/storage" "$src/node" "$src/front" \
     "$src/host/world" "$src/lab" -name '*.c' ! -name '*_test.c')
 for build in 'gcc -O0' 'gcc -O3' 'clang -O0' 'clang -O2'; do
@@ -45,12 +46,14 @@ for build in 'gcc -O0' 'gcc -O3' 'clang -O0' 'clang -O2'; do
     mkdir "$work/$name.d"
     # Files of one name in two folders: objects are named after their whole path.
     # shellcheck disable=SC2016
-    echo "$files" "$src/cli/sim.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" | tr ' ' '\n' |
+    echo "$files" "$src"/cli/sim*.c "$src/cli/build.c" "$src/cli/pictures.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" |
+        tr ' ' '\n' |
         xargs -P 2 -I '{}' sh -c \
-            "$build"' -std=c17 -D_DEFAULT_SOURCE -ffp-contract=off -I"$1" -c "$2" -o "$3/$(echo "$2" | tr / _).o"' \
+            "$build"' -std=c17 -D_DEFAULT_SOURCE -DLOCKSTEP_VERSION=\"0\" '"$lua"' -ffp-contract=off -I"$1" \
+                -c "$2" -o "$3/$(echo "$2" | tr / _).o"' \
             sh "$src" '{}' "$work/$name.d"
     # shellcheck disable=SC2046
-    ${build% *} "$work/$name.d"/*.o -o "$work/$name.bin" $(pkg-config --libs libisal jansson)
+    ${build% *} "$work/$name.d"/*.o -o "$work/$name.bin" $(pkg-config --libs libisal jansson lua5.4) -lm -ldl
     hashes "$name" "$work/$name.bin"
     same "$name"
     rm -r "$work/$name.d"

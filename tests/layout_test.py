@@ -29,7 +29,7 @@ HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
 # host on the real one.
 STRANGERS = [
     ["protocol", "service"],
-    ["host/world", "host/real", "host/replay"],
+    ["host/world", "host/real", "host/replay", "host/explore"],
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -16,7 +16,12 @@ int cli_up(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_protocols(int argc, char **argv);
 int cli_sim(int argc, char **argv);
+int cli_run(int argc, char **argv);
+int cli_explore(int argc, char **argv);
+int cli_mutants(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_diagram(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

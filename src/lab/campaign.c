@@ -1,23 +1,14 @@
-/* A campaign: seeds dealt out to workers, results gathered in the order of the seeds, and the report.
- *
- * Worker j of J runs the seeds first + j, first + j + J, …; it writes each result to a pipe of its own, and the parent
- * reads them in turn. So the report does not depend on who was faster, and a worker that runs ahead waits. */
+/* A campaign: what is done with each result, and the seeds run in this process. */
 #include "lab/campaign.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "lab/campaign_internal.h"
+#include "lab/campaign_ranks.h"
 
-enum { JOBS_MAX = 256, PROGRESS_EVERY_MS = 200 };
-
-struct worker {
-    pid_t process;
-    int read_end;
-};
+enum { PROGRESS_EVERY_MS = 200, REPORT_SIZE = 2048 };
 
 static double clock_seconds(void)
 {
@@ -28,16 +19,40 @@ static double clock_seconds(void)
 
 /* ---- the report ---- */
 
-static void report(const struct campaign_options *options, const struct campaign_result *result)
+static void print_report(const struct campaign_options *options, const struct campaign_result *result, char *out,
+                         size_t size)
 {
+    size_t length = 0;
+    unsigned long long seed = (unsigned long long)result->seed;
+    out[0] = '\0';
     if (options->print_hashes)
-        fprintf(options->out, "seed %llu: hash %016llx, %llu events\n", (unsigned long long)result->seed,
-                (unsigned long long)result->world.hash, (unsigned long long)result->world.steps);
+        length = (size_t)snprintf(out, size, "seed %llu: hash %016llx, %llu events\n", seed,
+                                  (unsigned long long)result->world.hash, (unsigned long long)result->world.steps);
     if (!result->world.violated)
         return;
-    fprintf(options->out, "seed %llu: %s %s\n  replay: %s --seed %llu\n", (unsigned long long)result->seed,
-            result->world.property, result->world.sentence, options->replay, (unsigned long long)result->seed);
-    fflush(options->out);
+    const char *replay = options->replay != NULL ? options->replay : "lockstep sim";
+    length += (size_t)snprintf(out + length, size - length, "seed %llu: %s %s\n", seed, result->world.property,
+                               result->world.sentence);
+    if (result->world.outside_contract && length < size)
+        length += (size_t)snprintf(out + length, size - length, "  outside the contract: %s\n", result->world.outside);
+    if (length < size)
+        snprintf(out + length, size - length, "  replay: %s --seed %llu\n  shrink: %s --seed %llu --shrink seed-%llu.lua\n",
+                 replay, seed, replay, seed, seed);
+}
+
+static void report(struct campaign *campaign, const struct campaign_result *result)
+{
+    const struct campaign_options *options = campaign->options;
+    char text[REPORT_SIZE];
+    print_report(options, result, text, sizeof text);
+    if (text[0] == '\0')
+        return;
+    if (options->out != NULL) {
+        fputs(text, options->out);
+        fflush(options->out);
+    }
+    if (campaign->journal != NULL)
+        journal_report(campaign->journal, text);
 }
 
 static void count(const struct campaign_result *result, struct campaign_summary *summary)
@@ -46,181 +61,124 @@ static void count(const struct campaign_result *result, struct campaign_summary 
     summary->violations += result->world.violated;
     summary->events += result->world.steps;
     summary->undecided += result->undecided;
+    summary->outside += result->world.outside_contract;
+    summary->next_seed = result->seed + 1;
 }
 
-static void show_progress(const struct campaign_options *options, const struct campaign_summary *summary, double *shown)
+static void show_progress(struct campaign *campaign, double now)
 {
-    double now = clock_seconds();
-    if (options->progress == NULL || now - *shown < PROGRESS_EVERY_MS / 1e3)
+    const struct campaign_options *options = campaign->options;
+    if (options->progress == NULL || now - campaign->shown_s < PROGRESS_EVERY_MS / 1e3)
         return;
-    *shown = now;
-    fprintf(options->progress, "\r%llu of %llu runs, %llu violations ", (unsigned long long)summary->runs,
+    campaign->shown_s = now;
+    fprintf(options->progress, "\r%llu of %llu runs, %llu violations ", (unsigned long long)campaign->summary->runs,
             (unsigned long long)(options->seed_last - options->seed_first + 1),
-            (unsigned long long)summary->violations);
+            (unsigned long long)campaign->summary->violations);
     fflush(options->progress);
 }
 
-static void end_progress(const struct campaign_options *options)
+bool campaign_stopped(const struct campaign *campaign)
 {
-    if (options->progress != NULL)
-        fputs("\r\033[K", options->progress);
+    return campaign->options->stop != NULL && *campaign->options->stop != 0;
+}
+
+bool campaign_is_over(const struct campaign *campaign)
+{
+    const struct campaign_options *options = campaign->options;
+    return campaign->summary->next_seed > options->seed_last ||
+           (options->violations_max > 0 && campaign->summary->violations >= options->violations_max);
+}
+
+bool campaign_take(struct campaign *campaign, const struct campaign_result *result)
+{
+    double now = clock_seconds();
+    report(campaign, result);
+    count(result, campaign->summary);
+    campaign->summary->seconds = campaign->before_s + now - campaign->began_s;
+    if (campaign->options->seen != NULL)
+        campaign->options->seen(campaign->options->context, result);
+    if (campaign->journal != NULL)
+        journal_done(campaign->journal, campaign->summary, false);
+    show_progress(campaign, now);
+    return !campaign_is_over(campaign) && !campaign_stopped(campaign);
 }
 
 /* ---- in this process ---- */
 
-static int run_here(const struct campaign_options *options, struct campaign_summary *summary, char *why,
-                    size_t why_size)
+static int run_here(struct campaign *campaign)
 {
-    struct world_options world = options->world;
-    if (options->trace_path != NULL) {
-        world.trace = fopen(options->trace_path, "w");
-        if (world.trace == NULL) {
-            snprintf(why, why_size, "cannot write the trace to %s: %s", options->trace_path, strerror(errno));
-            return ERROR_IO;
-        }
-    }
+    struct world_options world = campaign->options->world;
     struct campaign_runner *runner = campaign_runner_create(&world);
     if (runner == NULL) {
-        snprintf(why, why_size, "no memory for a world of %u nodes", world.node_count);
+        snprintf(campaign->why, campaign->why_size, "no memory for a world of %u nodes", world.node_count);
         return ERROR_NO_MEMORY;
     }
-    double shown = clock_seconds();
-    for (uint64_t seed = options->seed_first;; seed++) {
-        struct campaign_result result;
-        world.seed = seed;
+    struct campaign_result result;
+    do {
+        world.seed = campaign->summary->next_seed;
         campaign_runner_run(runner, &world, &result);
-        report(options, &result);
-        count(&result, summary);
-        show_progress(options, summary, &shown);
-        if (seed == options->seed_last)
-            break;
-    }
-    end_progress(options);
+    } while (campaign_take(campaign, &result));
     campaign_runner_free(runner);
-    int error = world.trace == NULL || fclose(world.trace) == 0 ? OK : ERROR_IO;
-    if (error != OK)
-        snprintf(why, why_size, "cannot write the trace to %s: %s", options->trace_path, strerror(errno));
-    return error;
-}
-
-/* ---- with workers ---- */
-
-static bool write_whole(int end, const void *data, size_t size)
-{
-    for (const char *at = data; size > 0;) {
-        ssize_t written = write(end, at, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        at += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
-static bool read_whole(int end, void *data, size_t size)
-{
-    for (char *at = data; size > 0;) {
-        ssize_t got = read(end, at, size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
-static int work(const struct campaign_options *options, uint64_t first, int end)
-{
-    struct world_options world = options->world;
-    struct campaign_runner *runner = campaign_runner_create(&world);
-    if (runner == NULL)
-        return 1;
-    for (uint64_t seed = first; seed <= options->seed_last && seed >= first; seed += options->jobs) {
-        struct campaign_result result;
-        world.seed = seed;
-        campaign_runner_run(runner, &world, &result);
-        if (!write_whole(end, &result, sizeof result))
-            return 1;
-    }
-    return 0;
-}
-
-static int begin_worker(const struct campaign_options *options, struct worker *workers, uint32_t number)
-{
-    int ends[2];
-    if (pipe(ends) != 0)
-        return ERROR_IO;
-    fflush(NULL);
-    pid_t process = fork();
-    if (process == 0) {
-        for (uint32_t i = 0; i < number; i++)
-            close(workers[i].read_end);
-        close(ends[0]);
-        _exit(work(options, options->seed_first + number, ends[1]));
-    }
-    close(ends[1]);
-    workers[number] = (struct worker){.process = process, .read_end = ends[0]};
-    return process < 0 ? ERROR_IO : OK;
-}
-
-static int gather(const struct campaign_options *options, struct worker *workers, struct campaign_summary *summary,
-                  char *why, size_t why_size)
-{
-    double shown = clock_seconds();
-    for (uint64_t seed = options->seed_first;; seed++) {
-        struct campaign_result result;
-        struct worker *worker = &workers[(seed - options->seed_first) % options->jobs];
-        if (!read_whole(worker->read_end, &result, sizeof result)) {
-            snprintf(why, why_size, "the worker that ran seed %llu died; try `%s --seed %llu`",
-                     (unsigned long long)seed, options->replay, (unsigned long long)seed);
-            return ERROR_IO;
-        }
-        report(options, &result);
-        count(&result, summary);
-        show_progress(options, summary, &shown);
-        if (seed == options->seed_last)
-            break;
-    }
-    end_progress(options);
     return OK;
 }
 
-static int run_workers(const struct campaign_options *options, struct campaign_summary *summary, char *why,
-                       size_t why_size)
+/* ---- all of it ---- */
+
+static bool has_tracer(const struct world_tracer *tracer)
 {
-    struct worker workers[JOBS_MAX];
-    uint32_t begun = 0;
-    int error = OK;
-    for (; begun < options->jobs && error == OK; begun++)
-        error = begin_worker(options, workers, begun);
-    if (error != OK)
-        snprintf(why, why_size, "cannot start %u workers: %s", options->jobs, strerror(errno));
-    else
-        error = gather(options, workers, summary, why, why_size);
-    for (uint32_t i = 0; i < begun; i++) {
-        close(workers[i].read_end);
-        if (workers[i].process > 0)
-            waitpid(workers[i].process, NULL, 0);
+    return tracer->event != NULL || tracer->effect != NULL || tracer->stepped != NULL || tracer->mark != NULL;
+}
+
+static int run_seeds(struct campaign *campaign)
+{
+    const struct campaign_options *options = campaign->options;
+    uint64_t left = options->seed_last - campaign->summary->next_seed + 1;
+    uint32_t jobs = options->jobs < CAMPAIGN_JOBS_MAX ? options->jobs : CAMPAIGN_JOBS_MAX;
+    if (jobs > left)
+        jobs = (uint32_t)left;
+    if (jobs <= 1 || has_tracer(&options->world.tracer) || options->world.record != NULL)
+        return run_here(campaign);
+    return campaign_run_workers(campaign, jobs);
+}
+
+static int finish(struct campaign *campaign, int error)
+{
+    struct campaign_summary *summary = campaign->summary;
+    summary->seconds = campaign->before_s + clock_seconds() - campaign->began_s;
+    summary->interrupted = error == OK && !campaign_is_over(campaign);
+    if (campaign->options->progress != NULL)
+        fputs("\r\033[K", campaign->options->progress);
+    if (campaign->journal != NULL && !journal_done(campaign->journal, summary, true) && error == OK) {
+        snprintf(campaign->why, campaign->why_size, "cannot write %s; what it holds so far is right",
+                 campaign->options->journal_path);
+        error = ERROR_IO;
     }
+    journal_close(campaign->journal);
     return error;
 }
 
 int campaign_run(const struct campaign_options *options, struct campaign_summary *summary, char *why, size_t why_size)
 {
-    struct campaign_options used = *options;
-    uint64_t runs = options->seed_last - options->seed_first + 1;
-    if (used.jobs > JOBS_MAX)
-        used.jobs = JOBS_MAX;
-    if (runs != 0 && used.jobs > runs)
-        used.jobs = (uint32_t)runs;
-    *summary = (struct campaign_summary){0};
-    double begun = clock_seconds();
-    int error = used.jobs <= 1 || used.trace_path != NULL ? run_here(&used, summary, why, why_size)
-                                                          : run_workers(&used, summary, why, why_size);
-    summary->seconds = clock_seconds() - begun;
-    return error;
+    why[0] = '\0';
+    *summary = (struct campaign_summary){.next_seed = options->seed_first};
+    struct campaign campaign = {.options = options, .summary = summary, .why = why, .why_size = why_size};
+    if (options->ranks != NULL && options->ranks->rank != 0)
+        return campaign_run_ranks(&campaign);
+    int error = OK;
+    if (options->journal_path != NULL) {
+        campaign.journal = journal_open(options, summary, why, why_size);
+        if (campaign.journal == NULL) {
+            *summary = (struct campaign_summary){.next_seed = options->seed_first};
+            error = ERROR_INVALID;
+        }
+    }
+    campaign.before_s = summary->seconds;
+    campaign.began_s = campaign.shown_s = clock_seconds();
+    if (options->ranks != NULL) {
+        int ended = campaign_run_ranks(&campaign); /* after an error too: the others wait to hear that it is over */
+        error = error != OK ? error : ended;
+    } else if (error == OK && !campaign_is_over(&campaign) && !campaign_stopped(&campaign)) {
+        error = run_seeds(&campaign);
+    }
+    return finish(&campaign, error);
 }

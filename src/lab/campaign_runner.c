@@ -12,6 +12,7 @@
 #include "base/panic.h"
 #include "lab/campaign.h"
 #include "lab/judge.h"
+#include "lab/liveness_watch.h"
 
 enum { JUDGE_HEAP_MIB = 1024, RUN_CPU_SECONDS_MAX = 120 };
 
@@ -24,6 +25,7 @@ struct campaign_runner {
     void *judge;
     struct judge_history *history; /* NULL: the service is not kv */
     struct world *made;            /* by the run under way */
+    struct liveness_watch liveness;
 };
 
 /* Where a broken run jumps to; process-wide, as signals and the panic hook are. */
@@ -109,7 +111,7 @@ void campaign_runner_free(struct campaign_runner *runner)
 }
 
 /* The world is whatever the last step left: only its counters are read. */
-static void broken(struct world *world, int how, struct world_result *result)
+static void broken(struct world *world, int how, const struct world_tracer *tracer, struct world_result *result)
 {
     char where[128] = "while it was made";
     if (world != NULL) {
@@ -119,6 +121,8 @@ static void broken(struct world *world, int how, struct world_result *result)
     result->violated = true;
     snprintf(result->property, sizeof result->property, "%s", how == 1 ? "INVARIANT" : "CRASH");
     snprintf(result->sentence, sizeof result->sentence, "%.150s, %.90s", escape_line, where);
+    if (tracer->mark != NULL)
+        tracer->mark(tracer->context, result->time_ns, WORLD_NOWHERE, WORLD_MARK_VIOLATION, result->sentence);
 }
 
 static void run_guarded(struct campaign_runner *runner, const struct world_options *options,
@@ -127,11 +131,12 @@ static void run_guarded(struct campaign_runner *runner, const struct world_optio
     runner->made = NULL;
     int how = sigsetjmp(escape, 1);
     if (how != 0) {
-        broken(runner->made, how, &result->world);
+        broken(runner->made, how, &options->tracer, &result->world);
         return;
     }
     world_run(runner->region, runner->region_size, options, &result->world, &runner->made);
-    if (!result->world.violated && runner->kind != NULL && runner->kind->finish != NULL)
+    bool healed = options->heal_at_ns != PLAN_FOREVER; /* else nobody promised that it would end well */
+    if (!result->world.violated && healed && runner->kind != NULL && runner->kind->finish != NULL)
         runner->kind->finish(runner->judge, runner->made);
     if (!result->world.violated && runner->history != NULL)
         result->undecided = !judge_history_check(runner->history, runner->made);
@@ -147,7 +152,11 @@ void campaign_runner_run(struct campaign_runner *runner, const struct world_opti
         judged.watch = runner->kind->watch;
         judged.watch.context = runner->judge;
     }
+    if (options->protocol->order == ORDER_TOTAL) /* else nothing is promised of what clients ask */
+        judged.watch = liveness_watch_begin(&runner->liveness, &judged.watch, &runner->made, options->node_count,
+                                            options->client_count);
     limit_time(RUN_CPU_SECONDS_MAX);
     run_guarded(runner, &judged, result);
     limit_time(0);
+    result->liveness_steps = options->protocol->order == ORDER_TOTAL ? runner->liveness.steps : 0;
 }

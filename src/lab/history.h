@@ -47,8 +47,9 @@ enum history_function {
     HISTORY_FUNCTION_COUNT
 };
 
-/* How an operation ended. HISTORY_OPEN counts as info. */
-enum history_outcome { HISTORY_OPEN, HISTORY_OK, HISTORY_FAIL, HISTORY_INFO };
+/* How an operation ended. HISTORY_OPEN counts as info. So does HISTORY_MAYBE, but if such an operation happened, it got
+ * the answer that it has: that is how a checker asks what follows from the rest of a history. */
+enum history_outcome { HISTORY_OPEN, HISTORY_OK, HISTORY_FAIL, HISTORY_INFO, HISTORY_MAYBE };
 
 /* What kind of answer an ok operation got. HISTORY_ERROR is the service's own answer, such as INCR's to a value that
  * is no integer: the command took its place in the order, and changed nothing. (A refusal is HISTORY_FAIL instead.) */

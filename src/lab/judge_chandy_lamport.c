@@ -15,6 +15,7 @@ struct snapshot_judge {
     void *members[PLACES_MAX];
     uint64_t judged[PLACES_MAX]; /* number of the newest snapshot of each initiator that was judged whole */
     uint64_t completed;
+    bool some_turned; /* a snapshot of all can no longer be judged, nor demanded */
 };
 
 static void *create(struct heap *heap, uint32_t node_count)
@@ -43,6 +44,13 @@ static void stopped(void *context, uint32_t place)
 {
     struct snapshot_judge *judge = context;
     judge->members[place] = NULL;
+}
+
+static void turned(void *context, uint32_t place)
+{
+    struct snapshot_judge *judge = context;
+    (void)place;
+    judge->some_turned = true;
 }
 
 /* The cut of that snapshot at a member; false when it is not there. */
@@ -125,7 +133,7 @@ static const char *stepped(void *context, uint32_t place, const struct event *ev
 static void finish(void *self, struct world *world)
 {
     struct snapshot_judge *judge = self;
-    if (judge->completed == 0)
+    if (judge->completed == 0 && !judge->some_turned)
         world_violate(world, "PROGRESS", "no snapshot was ever completed");
 }
 
@@ -136,6 +144,6 @@ const struct judge_kind judge_chandy_lamport = {
               WORLD_DELAY | WORLD_DISK | WORLD_CLOCK,
     .create = create,
     .clear = clear,
-    .watch = {.started = started, .stopped = stopped, .stepped = stepped},
+    .watch = {.started = started, .stopped = stopped, .stepped = stepped, .turned = turned},
     .finish = finish,
 };

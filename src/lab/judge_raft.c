@@ -2,10 +2,12 @@
 #include "contract/header.h"
 #include "lab/judge.h"
 #include "lab/raft_check.h"
+#include "lab/raft_durable.h"
 #include "protocol/consensus/raft.h"
 
 struct raft_judge {
     struct raft_check *check;
+    struct raft_durable *durable;
     void *members[64];
 };
 
@@ -15,13 +17,15 @@ static void *create(struct heap *heap, uint32_t node_count)
     if (judge == NULL)
         return NULL;
     judge->check = raft_check_create(heap, node_count, &RAFT_ACCESSORS);
-    return judge->check != NULL ? judge : NULL;
+    judge->durable = raft_durable_create(heap, node_count, &RAFT_ACCESSORS);
+    return judge->check != NULL && judge->durable != NULL ? judge : NULL;
 }
 
 static void clear(void *self)
 {
     struct raft_judge *judge = self;
     raft_check_clear(judge->check);
+    raft_durable_clear(judge->durable);
 }
 
 static void started(void *context, uint32_t place, const struct group_spec *spec, void *member, void *service)
@@ -38,10 +42,20 @@ static void stopped(void *context, uint32_t place)
     raft_check_stopped(judge->check, place);
 }
 
+static void turned(void *context, uint32_t place)
+{
+    struct raft_judge *judge = context;
+    (void)place;
+    raft_durable_turned(judge->durable);
+}
+
 static const char *stepped(void *context, uint32_t place, const struct event *event)
 {
     struct raft_judge *judge = context;
     const void *member = judge->members[place];
+    const char *lost = raft_durable_step(judge->durable, place, member, event);
+    if (lost != NULL)
+        return lost;
     if (event->kind == EVENT_START) {
         if (event->start.kind == START_AMNESIAC)
             raft_check_forgot(judge->check, place);
@@ -81,5 +95,6 @@ const struct judge_kind judge_raft = {
     .faults = WORLD_ALL_FAULTS,
     .create = create,
     .clear = clear,
-    .watch = {.started = started, .stopped = stopped, .stepped = stepped, .sent = sent, .applied = applied},
+    .watch = {.started = started, .stopped = stopped, .stepped = stepped, .sent = sent, .turned = turned,
+              .applied = applied},
 };

@@ -17,6 +17,7 @@ struct decided {
 struct commit_judge {
     uint32_t node_count;
     void *members[PLACES_MAX], *services[PLACES_MAX];
+    uint64_t turned; /* bit place: its word does not count */
     struct decided decided[PLACES_MAX][PLACES_MAX]; /* of a member, about the newest transaction of a coordinator */
 };
 
@@ -46,6 +47,20 @@ static void stopped(void *context, uint32_t place)
 {
     struct commit_judge *judge = context;
     judge->members[place] = NULL;
+}
+
+/* Whatever it decided, it may have decided wrongly. */
+static void turned(void *context, uint32_t place)
+{
+    struct commit_judge *judge = context;
+    judge->turned |= UINT64_C(1) << place;
+    for (uint32_t coordinator = 0; coordinator < judge->node_count; coordinator++)
+        judge->decided[place][coordinator] = (struct decided){0};
+}
+
+static bool is_turned(const struct commit_judge *judge, uint32_t place)
+{
+    return (judge->turned >> place & 1) != 0;
 }
 
 static bool is_decided(enum transaction_state state)
@@ -130,7 +145,11 @@ static void finish(void *self, struct world *world)
     struct commit_judge *judge = self;
     char sentence[120];
     bool quiet = true;
+    uint32_t first = judge->node_count;
     for (uint32_t place = 0; place < judge->node_count; place++) {
+        if (is_turned(judge, place))
+            continue;
+        first = first == judge->node_count ? place : first;
         if (judge->members[place] == NULL) {
             world_violate(world, "AC5", "a member did not come back after everything healed");
             return;
@@ -141,8 +160,9 @@ static void finish(void *self, struct world *world)
             world_violate(world, "AC5", sentence);
         }
     }
-    for (uint32_t place = 1; quiet && place < judge->node_count; place++)
-        if (account_service.digest(judge->services[place]) != account_service.digest(judge->services[0]))
+    for (uint32_t place = first + 1; quiet && place < judge->node_count; place++)
+        if (!is_turned(judge, place) &&
+            account_service.digest(judge->services[place]) != account_service.digest(judge->services[first]))
             world_violate(world, "AC1", "two members hold different balances although all have decided");
 }
 
@@ -152,6 +172,6 @@ const struct judge_kind judge_two_phase_commit = {
     .faults = WORLD_ALL_FAULTS & ~WORLD_AMNESIA,
     .create = create,
     .clear = clear,
-    .watch = {.started = started, .stopped = stopped, .stepped = stepped},
+    .watch = {.started = started, .stopped = stopped, .stepped = stepped, .turned = turned},
     .finish = finish,
 };

@@ -105,7 +105,8 @@ bool kv_model_apply(struct history *history, const struct history_operation *ope
         history->incomplete = true;
         return false;
     }
-    if (operation->outcome == HISTORY_OK && !agrees(operation, &said))
+    bool answered = operation->outcome == HISTORY_OK || operation->outcome == HISTORY_MAYBE;
+    if (answered && !agrees(operation, &said))
         return false;
     *next = said.next;
     return true;

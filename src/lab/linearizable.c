@@ -21,8 +21,11 @@ enum {
 struct linearizable *linearizable_create(struct heap *heap)
 {
     struct linearizable *checker = heap_alloc_zero(heap, sizeof *checker);
-    if (checker != NULL)
-        checker->heap = heap;
+    if (checker == NULL)
+        return NULL;
+    checker->heap = heap;
+    checker->initial = KV_NOTHING;
+    checker->look_ahead = true;
     return checker;
 }
 

@@ -146,7 +146,7 @@ static int64_t sum_of_sizes(int64_t a, int64_t b)
 }
 
 /* Describes all tasks. */
-static void tasks_describe(struct key_history *key, struct history *history)
+static void tasks_describe(const struct linearizable_model *model, struct key_history *key, struct history *history)
 {
     struct task *tasks = key->tasks.data;
     key->open_append = key->open_cas = false;
@@ -156,6 +156,10 @@ static void tasks_describe(struct key_history *key, struct history *history)
         task->demand = task->product = NO_STATE;
         task->passive = false;
         uint8_t function = task->operation->function;
+        if (model != NULL) {
+            task->passive = model->passive(task->operation);
+            continue;
+        }
         if (task->operation->outcome == HISTORY_OK) {
             describe(task, history);
             continue;
@@ -229,7 +233,7 @@ bool linearizable_of_use(struct linearizable *checker, struct history *history, 
     const struct key_history *key = &checker->key;
     const struct task *tasks = key->tasks.data;
     const uint32_t *pending = (const uint32_t *)key->pending.data + deadline->pending_first;
-    if (state == KV_NOTHING || base == KV_NOTHING || key->open_cas)
+    if (checker->model != NULL || state == KV_NOTHING || base == KV_NOTHING || key->open_cas)
         return true; /* many more could follow */
     for (uint32_t at = 0; at < deadline->pending_count; at++) {
         const struct task *task = &tasks[pending[at]];
@@ -300,7 +304,7 @@ static bool producers_list(struct linearizable *checker, const struct history *h
 bool linearizable_demands(struct linearizable *checker, struct history *history)
 {
     struct key_history *key = &checker->key;
-    tasks_describe(key, history);
+    tasks_describe(checker->model, key, history);
     key->demand_count = key->link_count = 0;
     key->demand_of_count = history->values.count + 1;
     size_t task_count = key->task_count;
@@ -310,5 +314,5 @@ bool linearizable_demands(struct linearizable *checker, struct history *history)
         return false;
     memset(key->demand_of.data, 0xff, key->demand_of_count * sizeof(uint32_t));
     observers_list(key);
-    return producers_list(checker, history);
+    return checker->model != NULL || producers_list(checker, history);
 }

@@ -86,13 +86,25 @@ struct frame {
     uint32_t cursor; /* candidates that were tried */
 };
 
+/* Another object than a key of a key-value store. Its states are ids in history.values; what the fields of its
+ * operations mean is its own affair. */
+struct linearizable_model {
+    /* As kv_model_apply(). */
+    bool (*apply)(struct history *history, const struct history_operation *operation, uint32_t state, uint32_t *next);
+    /* With this answer the operation changes nothing, whenever it is executed. */
+    bool (*passive)(const struct history_operation *operation);
+};
+
 struct linearizable {
     struct heap *heap;
+    const struct linearizable_model *model; /* NULL: a key of a key-value store */
+    uint32_t initial;                       /* the state before everything */
     struct vector events, key_starts; /* of the whole history, sorted by key */
     struct vector marks, seen;        /* by bit or value: see the preparation */
     struct key_history key;
     struct visited visited;
     struct vector stack, set;
+    int64_t stop_ns;                  /* of the processor's clock; 0: no bound on time */
     bool look_ahead; /* give a configuration up as soon as a later answer is known to be lost */
 };
 
@@ -120,6 +132,15 @@ static inline uint32_t linearizable_demand_of(const struct key_history *key, uin
     return place < key->demand_of_count ? ((const uint32_t *)key->demand_of.data)[place] : NO_DEMAND;
 }
 
+/* Executes a task in a state: see kv_model_apply(). */
+static inline bool linearizable_apply(const struct linearizable *checker, struct history *history,
+                                      const struct task *task, uint32_t state, uint32_t *next)
+{
+    if (checker->model != NULL)
+        return checker->model->apply(history, task->operation, state, next);
+    return kv_model_apply(history, task->operation, state, next);
+}
+
 /* Words of a configuration's record. */
 enum {
     RECORD_HASH,
@@ -127,10 +148,17 @@ enum {
     RECORD_SET,
 };
 
-enum search_end { SEARCH_FOUND, SEARCH_EXHAUSTED, SEARCH_WORK, SEARCH_MEMORY };
+enum search_end { SEARCH_FOUND, SEARCH_EXHAUSTED, SEARCH_WORK, SEARCH_MEMORY, SEARCH_TIME };
+
+/* The processor's time that this process has used. */
+int64_t linearizable_clock_ns(void);
 
 /* Searches the prepared key. After EXHAUSTED, `deadline` is the first that no order meets. Adds to `work`. */
 enum search_end linearizable_search(struct linearizable *checker, struct history *history, uint64_t work_max,
                                     uint64_t *work, uint32_t *deadline);
+
+/* After FOUND: the order that the search found, as ids of operations, in `out`, which has room for all tasks of the
+ * key. Returns how many there are: operations that need not have happened may be missing. */
+uint32_t linearizable_order(struct linearizable *checker, struct history *history, uint32_t *out);
 
 #endif

@@ -51,14 +51,18 @@ bool linearizable_sort(struct linearizable *checker, const struct history *histo
 
 static bool is_open(const struct history_operation *operation)
 {
-    return operation->outcome == HISTORY_OPEN || operation->outcome == HISTORY_INFO;
+    return operation->outcome != HISTORY_OK && operation->outcome != HISTORY_FAIL;
 }
 
-static bool takes_part(const struct history_operation *operation)
+static bool takes_part(const struct linearizable *checker, const struct history_operation *operation)
 {
     if (operation->outcome == HISTORY_FAIL)
         return false;
-    return !is_open(operation) || !history_function_reads((enum history_function)operation->function);
+    if (!is_open(operation))
+        return true;
+    if (checker->model != NULL)
+        return !checker->model->passive(operation);
+    return !history_function_reads((enum history_function)operation->function);
 }
 
 /* Does the function write a whole value without looking, or show a whole value? */
@@ -87,7 +91,7 @@ static bool find_seen(struct preparation *prepare)
     struct vector *seen = &prepare->checker->seen;
     if (!vector_room(prepare->checker->heap, seen, prepare->history->values.count + 1))
         return false;
-    prepare->whole = true;
+    prepare->whole = prepare->checker->model == NULL;
     bool any_open = false;
     for (uint32_t at = 0; at < prepare->count; at++) {
         const struct history_operation *operation =
@@ -103,7 +107,8 @@ static bool find_seen(struct preparation *prepare)
     for (uint32_t at = 0; at < prepare->count; at++) {
         const struct history_operation *operation =
             &prepare->history->operations[event_operation(prepare->events[at])];
-        if (operation->outcome == HISTORY_OK && operation->answer_kind == HISTORY_BYTES)
+        bool answered = operation->outcome == HISTORY_OK || operation->outcome == HISTORY_MAYBE;
+        if (answered && operation->answer_kind == HISTORY_BYTES)
             shown[operation->answer] = 1;
     }
     return true;
@@ -112,13 +117,17 @@ static bool find_seen(struct preparation *prepare)
 static bool never_seen(const struct preparation *prepare, const struct history_operation *operation)
 {
     const uint8_t *shown = prepare->checker->seen.data;
-    return prepare->whole && is_open(operation) && shown[operation->argument] == 0;
+    return prepare->whole && is_open(operation) && operation->argument != KV_NOTHING &&
+           shown[operation->argument] == 0;
 }
 
 static bool same_effect(const struct history_operation *a, const struct history_operation *b)
 {
+    bool same_answer = (a->outcome != HISTORY_MAYBE && b->outcome != HISTORY_MAYBE) ||
+                       (a->outcome == b->outcome && a->answer_kind == b->answer_kind && a->answer == b->answer &&
+                        a->integer == b->integer);
     return a->function == b->function && a->argument == b->argument && a->expected == b->expected &&
-           a->number == b->number;
+           a->number == b->number && same_answer;
 }
 
 static bool open_add(struct preparation *prepare, uint32_t task)
@@ -195,13 +204,13 @@ bool linearizable_prepare(struct linearizable *checker, struct history *history,
         .checker = checker, .key = key, .history = history, .events = events, .count = count};
     if (!vector_room(checker->heap, &key->tasks, count * sizeof(struct task)) ||
         !vector_room(checker->heap, &key->deadlines, count * sizeof(struct deadline)) ||
-        !vector_room(checker->heap, &checker->marks, 2 * (size_t)count * sizeof(uint32_t)) || !find_seen(&prepare))
+        !vector_room(checker->heap, &checker->marks, (2 * (size_t)count + 1) * sizeof(uint32_t)) || !find_seen(&prepare))
         return false;
     prepare.live = checker->marks.data;
     prepare.bits = prepare.live + count;
     for (uint32_t at = 0; at < count; at++) {
         const struct history_operation *operation = &history->operations[event_operation(events[at])];
-        if (!takes_part(operation) || never_seen(&prepare, operation))
+        if (!takes_part(checker, operation) || never_seen(&prepare, operation))
             continue;
         if (!(event_is_end(events[at]) ? deadline_add(&prepare, operation) : task_add(&prepare, operation)))
             return false;

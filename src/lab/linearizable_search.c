@@ -17,14 +17,24 @@
  * before the open one, to the same effect, then the open one can be left out, and the search that leaves it out goes on
  * from the configuration before. linearizable_of_use() tells early that no next one can need it. */
 #include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
+#include "base/panic.h"
 #include "lab/linearizable_internal.h"
 
 enum {
     SLOTS_MIN = 1024,
     NEAR = 64, /* see slot_find */
+    STEPS_PER_LOOK = 1024, /* at the clock */
 };
+
+int64_t linearizable_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 struct search {
     struct linearizable *checker;
@@ -190,7 +200,7 @@ static bool absorb(struct search *search, uint32_t number, uint32_t state)
         const struct task *task = &search->tasks[pending[at]];
         uint32_t next;
         if (!task->passive || linearizable_set_has(search->set, task->bit) ||
-            !kv_model_apply(search->history, task->operation, state, &next))
+            !linearizable_apply(search->checker, search->history, task, state, &next))
             continue;
         set_add(search->set, task->bit);
         any = true;
@@ -258,7 +268,7 @@ static bool candidate_apply(const struct search *search, const struct frame *fra
     const struct task *task = &search->tasks[candidate->task];
     const struct task *due = &search->tasks[search->deadlines[deadline].task];
     if (linearizable_set_has(set, task->bit) || (task->twin != NO_TASK && !linearizable_set_has(set, search->tasks[task->twin].bit)) ||
-        !kv_model_apply(search->history, task->operation, state, next))
+        !linearizable_apply(search->checker, search->history, task, state, next))
         return false;
     if (candidate->is_open && *next == state)
         return false;
@@ -266,7 +276,7 @@ static bool candidate_apply(const struct search *search, const struct frame *fra
                                                    &search->deadlines[deadline], state, *next))
         return false;
     uint32_t without;
-    if (frame->base != NO_STATE && kv_model_apply(search->history, task->operation, frame->base, &without) &&
+    if (frame->base != NO_STATE && linearizable_apply(search->checker, search->history, task, frame->base, &without) &&
         without == *next)
         return false;
     if (*next != state && search->checker->look_ahead && strands(search, set, deadline, state, task))
@@ -274,7 +284,7 @@ static bool candidate_apply(const struct search *search, const struct frame *fra
     if (task == due)
         return true;
     uint32_t after;
-    return kv_model_apply(search->history, due->operation, *next, &after) == candidate->first_pass;
+    return linearizable_apply(search->checker, search->history, due, *next, &after) == candidate->first_pass;
 }
 
 /* Tries the next candidate of the frame on top; pops it when there is none. */
@@ -334,15 +344,77 @@ enum search_end linearizable_search(struct linearizable *checker, struct history
     struct search search;
     if (!search_begin(&search, checker, history))
         return SEARCH_MEMORY;
-    enter(&search, 0, KV_NOTHING, NO_STATE);
-    while (search.depth > 0 && !search.found && !search.memory_full && !history->incomplete &&
-           checker->visited.count <= work_max)
+    enter(&search, 0, checker->initial, NO_STATE);
+    bool late = false;
+    for (uint32_t step = 1; search.depth > 0 && !search.found && !search.memory_full && !history->incomplete && !late &&
+                            checker->visited.count <= work_max;
+         step++) {
         advance(&search);
+        if (step % STEPS_PER_LOOK == 0 && checker->stop_ns != 0)
+            late = linearizable_clock_ns() > checker->stop_ns;
+    }
     *work += checker->visited.count;
     *deadline = search.best;
     if (search.found)
         return SEARCH_FOUND;
     if (search.memory_full || history->incomplete)
         return SEARCH_MEMORY;
+    if (late)
+        return SEARCH_TIME;
     return search.depth > 0 ? SEARCH_WORK : SEARCH_EXHAUSTED;
+}
+
+/* Notes the tasks that enter() linearizes without a step, and passes the same deadlines; gives the state's deadline. */
+static uint32_t order_enter(struct search *search, uint32_t deadline, uint32_t state, uint32_t *out, uint32_t *count)
+{
+    for (; deadline < search->deadline_count; deadline++) {
+        const struct deadline *at_hand = &search->deadlines[deadline];
+        const uint32_t *pending = search->pending + at_hand->pending_first;
+        for (uint32_t at = 0; at < at_hand->pending_count; at++) {
+            const struct task *task = &search->tasks[pending[at]];
+            uint32_t next;
+            if (!task->passive || linearizable_set_has(search->set, task->bit) ||
+                !linearizable_apply(search->checker, search->history, task, state, &next))
+                continue;
+            set_add(search->set, task->bit);
+            out[(*count)++] = (uint32_t)(task->operation - search->history->operations);
+        }
+        uint32_t bit = search->tasks[at_hand->task].bit;
+        if (!linearizable_set_has(search->set, bit))
+            break;
+        set_remove(search->set, bit);
+    }
+    return deadline;
+}
+
+/* The frames that are left on the stack are the way to the end: each one's last candidate led on to the next. */
+uint32_t linearizable_order(struct linearizable *checker, struct history *history, uint32_t *out)
+{
+    struct search search = {
+        .checker = checker,
+        .history = history,
+        .tasks = checker->key.tasks.data,
+        .deadlines = checker->key.deadlines.data,
+        .pending = checker->key.pending.data,
+        .open = checker->key.open.data,
+        .deadline_count = checker->key.deadline_count,
+        .set_words = (size_t)checker->key.pending_words + checker->key.open_words,
+        .pending_words = checker->key.pending_words,
+        .set = checker->set.data,
+    };
+    memset(search.set, 0, search.set_words * sizeof(uint64_t));
+    uint32_t count = 0, state = checker->initial, deadline = order_enter(&search, 0, state, out, &count);
+    for (uint32_t depth = 0; deadline < search.deadline_count; depth++) {
+        struct frame frame = ((const struct frame *)checker->stack.data)[depth];
+        struct candidate candidate;
+        frame.cursor--;
+        invariant(candidate_next(&search, &search.deadlines[deadline], &frame, &candidate),
+                  "the way of the search consists of candidates");
+        const struct task *task = &search.tasks[candidate.task];
+        invariant(linearizable_apply(checker, history, task, state, &state), "each step of the way was possible");
+        set_add(search.set, task->bit);
+        out[count++] = (uint32_t)(task->operation - history->operations);
+        deadline = order_enter(&search, deadline, state, out, &count);
+    }
+    return count;
 }

@@ -433,6 +433,11 @@ static void begin(struct seen *seen)
 const char *raft_check_restarted(struct raft_check *check, uint32_t place, const void *raft)
 {
     struct seen *seen = &check->members[place];
+    /* What it found damaged may have held its promises: it knows, and makes none before it was filled. */
+    if (check->look.recovering(raft)) {
+        raft_check_forgot(check, place);
+        return raft_check_step(check, place, raft);
+    }
     begin(seen);
     uint64_t term = check->look.term(raft);
     if (term < seen->promised_term)

@@ -44,8 +44,8 @@ void raft_check_clear(struct raft_check *check);
 /* A member is looked at only while it is up, which it is not at first. */
 
 /* Call when a member was stepped with its START, for the first time or after a restart: what it may have lost with its
- * memory (commit and applied index, the end of its log) may be less than before; what it promised may not. NULL or a
- * literal, as below. */
+ * memory (commit and applied index, the end of its log) may be less than before; what it promised may not, unless it found
+ * damage and recovers (then it makes no promises before it was filled). NULL or a literal, as below. */
 const char *raft_check_restarted(struct raft_check *check, uint32_t place, const void *raft);
 /* The same for a member that forgot its promises with its disk (START_AMNESIAC): call it instead. */
 void raft_check_forgot(struct raft_check *check, uint32_t place);

@@ -341,6 +341,26 @@ static void one_vote_a_term(void **state)
 
 static const struct raft_vote_ack granted = {.term = 4, .asked = 4, .granted = 1};
 
+/* Damage may have taken the vote with it; then the member knows that, and gives none before it was filled. */
+static void who_finds_its_log_damaged_may_have_lost_a_vote(void **state)
+{
+    (void)state;
+    struct raft_vote_ack vote = {.term = 5, .asked = 5, .granted = 1};
+    follow(1, 5);
+    members[1].voted_for = 1;
+    assert_holds(step(1));
+    raft_check_sent(check, 1, 1, RAFT_VOTE_ACK, &vote);
+    raft_check_stopped(check, 1);
+    members[1].term = 4;
+    members[1].voted_for = 0;
+    assert_breaks(raft_check_restarted(check, 1, &members[1]), "RAFT-6");
+    members[1].recovering = true;
+    assert_holds(raft_check_restarted(check, 1, &members[1]));
+    members[1].term = 3; /* within one life it is held to what it was */
+    assert_breaks(step(1), "RAFT-6");
+    members[1].recovering = false;
+}
+
 static void a_vote_given_survives_a_restart(void **state)
 {
     (void)state;
@@ -462,6 +482,7 @@ int main(void)
         TEST(the_term_never_falls),
         TEST(one_vote_a_term),
         TEST(a_vote_given_survives_a_restart),
+        TEST(who_finds_its_log_damaged_may_have_lost_a_vote),
         TEST(only_votes_that_left_must_survive),
         TEST(indices_only_rise),
         TEST(applied_is_committed),
