@@ -39,14 +39,15 @@ head -20 "$work/program" | diff - "$work/jobs" || fail "workers change a run"
 src=$LOCKSTEP_SOURCE/src
 lua=$(pkg-config --cflags lua5.4)
 files=$(find "$src/base" "$src/contract" "$src/protocol" "$src/service" "$src/storage" "$src/node" "$src/front" \
-    "$src/host/world" "$src/lab" -name '*.c' ! -name '*_test.c')
+    "$src/host/world" "$src/host/replay" "$src/host/explore" "$src/lab" -name '*.c' ! -name '*_test.c')
 for build in 'gcc -O0' 'gcc -O3' 'clang -O0' 'clang -O2'; do
     command -v "${build% *}" >/dev/null || continue
     name=$(echo "$build" | tr -d ' ')
     mkdir "$work/$name.d"
     # Files of one name in two folders: objects are named after their whole path.
     # shellcheck disable=SC2016
-    echo "$files" "$src"/cli/sim*.c "$src/cli/build.c" "$src/cli/pictures.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" |
+    echo "$files" "$src"/cli/sim*.c "$src/cli/build.c" "$src/cli/pictures.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" \
+        "$LOCKSTEP_BUILD/viewer_page.c" |
         tr ' ' '\n' |
         xargs -P 2 -I '{}' sh -c \
             "$build"' -std=c17 -D_DEFAULT_SOURCE -DLOCKSTEP_VERSION=\"0\" '"$lua"' -ffp-contract=off -I"$1" \

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/heap_system.h"
+#include "cli/check_promise.h"
 #include "cli/cli.h"
 #include "lab/check_table.h"
 #include "lab/read_history.h"
@@ -33,7 +34,9 @@ struct check_options {
     struct verdict_bounds bounds;
     size_t memory_size;
     bool figures;
-    int first_file;
+    const char *promise; /* NULL: a history is checked */
+    char **files;
+    int file_count;
 };
 
 static void print_help(void)
@@ -58,9 +61,13 @@ static void print_help(void)
          "                       illegal one so: one a line, with its line in the history\n"
          "  --figures            also print operations, and seconds for reading and checking\n"
          "\n"
+         "  --promise NAME       the file holds observations of a protocol's members; checks that promise, or all\n"
+         "\n"
          "Models and their levels:\n");
     for (char *line = strtok(list, "\n"); line != NULL; line = strtok(NULL, "\n"))
         printf("  %s\n", line);
+    puts("\nPromises:\n");
+    check_promise_help(stdout);
     puts("\n"
          "Exit status: 0 all are ok, 1 some are illegal, 2 none is, but some are unknown or no history.\n"
          "docs/checking.md describes formats, models and verdicts.");
@@ -204,6 +211,8 @@ static bool option_read(const char *name, const char *value, struct check_option
         out->model = value;
     } else if (strcmp(name, "--consistency") == 0) {
         out->level = value;
+    } else if (strcmp(name, "--promise") == 0) {
+        out->promise = value;
     } else if (strcmp(name, "--witness") == 0) {
         out->witness = value;
     } else if (strcmp(name, "--format") == 0) {
@@ -225,37 +234,56 @@ static bool option_read(const char *name, const char *value, struct check_option
     return true;
 }
 
-/* Reads the options; returns false after a complaint. */
+static bool complain(const char *option, const char *value)
+{
+    fprintf(stderr, "lockstep check: '%s%s%s' is not understood; see `lockstep help check`\n", option,
+            value != NULL ? " " : "", value != NULL ? value : "");
+    return false;
+}
+
+/* One option, with its value in the same word or the next one. Moves `at` to its last word. */
+static bool argument_read(int argc, char **argv, int *at, struct check_options *out)
+{
+    char *option = argv[*at];
+    if (strcmp(option, "--independent") == 0) {
+        out->reading.keys = READ_KEYS_IN_VALUES;
+        return true;
+    }
+    if (strcmp(option, "--figures") == 0) {
+        out->figures = true;
+        return true;
+    }
+    char name[32];
+    size_t length = strcspn(option, "=");
+    snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), option);
+    const char *value = option[length] == '=' ? option + length + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+    return (value != NULL && option_read(name, value, out)) || complain(name, value);
+}
+
+/* Reads the options and gathers the files at the end of argv; returns false after a complaint. */
 static bool options_read(int argc, char **argv, struct check_options *out)
 {
     char why[LIST_SIZE];
     struct check_choice choice;
-    int at = 1;
-    for (; at < argc && argv[at][0] == '-' && argv[at][1] != '\0'; at++) {
-        if (strcmp(argv[at], "--") == 0) {
-            at++;
-            break;
-        }
-        if (strcmp(argv[at], "--independent") == 0) {
-            out->reading.keys = READ_KEYS_IN_VALUES;
-        } else if (strcmp(argv[at], "--figures") == 0) {
-            out->figures = true;
-        } else if (at + 1 < argc && option_read(argv[at], argv[at + 1], out)) {
-            at++;
-        } else {
-            fprintf(stderr, "lockstep check: '%s%s%s' is not understood; see `lockstep help check`\n", argv[at],
-                    at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");
+    int files = 0; /* moved to argv[1] and on, which are read already */
+    for (int at = 1; at < argc; at++) {
+        if (argv[at][0] != '-' || argv[at][1] == '\0')
+            argv[1 + files++] = argv[at];
+        else if (strcmp(argv[at], "--") == 0)
+            while (++at < argc)
+                argv[1 + files++] = argv[at];
+        else if (!argument_read(argc, argv, &at, out))
             return false;
-        }
     }
-    out->first_file = at;
-    if (!check_find(out->model, out->level, NULL, &choice, why, sizeof why)) {
+    out->files = argv + 1;
+    out->file_count = files;
+    if (out->promise == NULL && !check_find(out->model, out->level, NULL, &choice, why, sizeof why)) {
         fprintf(stderr, "lockstep check: %s\n", why);
         return false;
     }
-    if (at == argc)
+    if (files == 0)
         fputs("lockstep check: name at least one file; see `lockstep help check`\n", stderr);
-    return at < argc;
+    return files > 0;
 }
 
 int cli_check(int argc, char **argv)
@@ -268,9 +296,11 @@ int cli_check(int argc, char **argv)
         .model = "kv", .bounds = {.work_max = WORK_MAX}, .memory_size = RESERVE_SIZE};
     if (!options_read(argc, argv, &options))
         return CLI_USAGE;
+    if (options.promise != NULL)
+        return check_promise_files(options.promise, options.file_count, options.files);
     bool illegal = false, unknown = false;
-    for (int at = options.first_file; at < argc; at++) {
-        int status = check_file(argv[at], &options);
+    for (int at = 0; at < options.file_count; at++) {
+        int status = check_file(options.files[at], &options);
         illegal = illegal || status == CLI_FAILED;
         unknown = unknown || status == CLI_USAGE;
     }

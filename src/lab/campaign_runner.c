@@ -12,7 +12,9 @@
 #include "base/panic.h"
 #include "lab/campaign.h"
 #include "lab/judge.h"
+#include "lab/judge_agreement.h"
 #include "lab/liveness_watch.h"
+#include "lab/watch_pair.h"
 
 enum { JUDGE_HEAP_MIB = 1024, RUN_CPU_SECONDS_MAX = 120 };
 
@@ -26,6 +28,8 @@ struct campaign_runner {
     struct judge_history *history; /* NULL: the service is not kv */
     struct world *made;            /* by the run under way */
     struct liveness_watch liveness;
+    struct judge_agreement agreement;
+    struct watch_pair pairs[2];
 };
 
 /* Where a broken run jumps to; process-wide, as signals and the panic hook are. */
@@ -74,6 +78,7 @@ static void *reserve(size_t size)
 static bool make_judges(struct campaign_runner *runner, const struct world_options *options)
 {
     runner->heap = heap_init(runner->judge_region, (size_t)JUDGE_HEAP_MIB << 20);
+    judge_agreement_init(&runner->agreement, runner->heap);
     runner->kind = judge_find(options->protocol->name);
     if (runner->kind != NULL && strcmp(runner->kind->service, options->service->name) != 0)
         runner->kind = NULL;
@@ -138,8 +143,21 @@ static void run_guarded(struct campaign_runner *runner, const struct world_optio
     bool healed = options->heal_at_ns != PLAN_FOREVER; /* else nobody promised that it would end well */
     if (!result->world.violated && healed && runner->kind != NULL && runner->kind->finish != NULL)
         runner->kind->finish(runner->judge, runner->made);
+    if (!result->world.violated && options->protocol->order == ORDER_TOTAL)
+        judge_agreement_finish(&runner->agreement, runner->made);
     if (!result->world.violated && runner->history != NULL)
         result->undecided = !judge_history_check(runner->history, runner->made);
+}
+
+/* What every protocol that orders totally is judged by, beside its own judge. */
+static void watch_order(struct campaign_runner *runner, struct world_options *options)
+{
+    struct world_watch own = options->watch;
+    struct world_watch agreement = judge_agreement_begin(&runner->agreement);
+    struct world_watch liveness =
+        liveness_watch_begin(&runner->liveness, &runner->made, options->node_count, options->client_count);
+    struct world_watch order = watch_pair(&runner->pairs[0], &agreement, &liveness);
+    options->watch = watch_pair(&runner->pairs[1], &own, &order);
 }
 
 void campaign_runner_run(struct campaign_runner *runner, const struct world_options *options,
@@ -153,8 +171,7 @@ void campaign_runner_run(struct campaign_runner *runner, const struct world_opti
         judged.watch.context = runner->judge;
     }
     if (options->protocol->order == ORDER_TOTAL) /* else nothing is promised of what clients ask */
-        judged.watch = liveness_watch_begin(&runner->liveness, &judged.watch, &runner->made, options->node_count,
-                                            options->client_count);
+        watch_order(runner, &judged);
     limit_time(RUN_CPU_SECONDS_MAX);
     run_guarded(runner, &judged, result);
     limit_time(0);

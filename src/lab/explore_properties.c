@@ -22,7 +22,11 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
                                                             {"ready", 0, 1, EXPLORE_UNLIMITED, false},
                                                             {"resend", 0, 2, EXPLORE_UNLIMITED, false}};
     static const struct explore_timer chandy_lamport[] = {
-        {"period", 0, 0, 0, false}, {"give-up", 0, 1, 0, false}, {"markers", 0, 2, 1, false}, {"channels", 1, 3, 1, true}};
+        {"period", 0, 0, 0, false},
+        {"give-up", 0, 1, 0, false},
+        {"markers", 0, 2, 1, false},
+        {"channels", 1, 3, 1, true},
+    };
     if (protocol == &raft_protocol) {
         memcpy(out, raft, sizeof raft);
         return sizeof raft / sizeof raft[0];

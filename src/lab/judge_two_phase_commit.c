@@ -1,9 +1,11 @@
 /* Two-phase commit across members: DC-2's AC1 (all decide the same), AC2 (a decision is final), AC3 (commit only if all
- * voted commit) after every step, and AC5 (all decide once failures are repaired) at the end. Blocking while a
- * coordinator is down is no violation: that is what the protocol is known for. */
+ * voted commit) after every step, and at the end the whole promise of atomic commitment (lab/promise.h) over all that was
+ * voted and decided: with AC4 (no failure and all votes: commit) and AC5 (all decide once failures are repaired). Blocking
+ * while a coordinator is down is no violation: that is what the protocol is known for. */
 #include <stdio.h>
 
 #include "lab/judge.h"
+#include "lab/promise.h"
 #include "protocol/commit/two_phase_commit.h"
 #include "service/account/account.h"
 
@@ -19,20 +21,26 @@ struct commit_judge {
     void *members[PLACES_MAX], *services[PLACES_MAX];
     uint64_t turned; /* bit place: its word does not count */
     struct decided decided[PLACES_MAX][PLACES_MAX]; /* of a member, about the newest transaction of a coordinator */
+    uint64_t voted[PLACES_MAX][PLACES_MAX];         /* the same: sequence of the youngest that it is known to have voted for */
+    struct observations observed;
 };
 
 static void *create(struct heap *heap, uint32_t node_count)
 {
     struct commit_judge *judge = heap_alloc_zero(heap, sizeof *judge);
-    if (judge != NULL)
-        judge->node_count = node_count;
+    if (judge == NULL)
+        return NULL;
+    judge->node_count = node_count;
+    observations_init(&judge->observed, heap, 0);
     return judge;
 }
 
 static void clear(void *self)
 {
     struct commit_judge *judge = self;
-    *judge = (struct commit_judge){.node_count = judge->node_count};
+    struct observations observed = judge->observed;
+    observations_clear(&observed);
+    *judge = (struct commit_judge){.node_count = judge->node_count, .observed = observed};
 }
 
 static void started(void *context, uint32_t place, const struct group_spec *spec, void *member, void *service)
@@ -47,6 +55,8 @@ static void stopped(void *context, uint32_t place)
 {
     struct commit_judge *judge = context;
     judge->members[place] = NULL;
+    observe(&judge->observed, OBSERVED_CRASH, place, 0, 0, 0);
+    observe(&judge->observed, OBSERVED_RESTART, place, 0, 0, 0); /* finish() sees whether it did */
 }
 
 /* Whatever it decided, it may have decided wrongly. */
@@ -104,6 +114,21 @@ static const char *check_agreement(struct commit_judge *judge, uint32_t coordina
     return NULL;
 }
 
+static uint64_t instance_of(struct transaction_id id)
+{
+    return id.sequence << 8 | id.node;
+}
+
+static void note_vote(struct commit_judge *judge, uint32_t place, uint32_t coordinator, struct transaction_id id,
+                      enum transaction_state state)
+{
+    bool yes = state == TRANSACTION_READY || state == TRANSACTION_COMMIT;
+    if (!yes || judge->voted[place][coordinator] >= id.sequence)
+        return;
+    judge->voted[place][coordinator] = id.sequence;
+    observe(&judge->observed, OBSERVED_VOTE, place, instance_of(id), 1, 0);
+}
+
 static const char *stepped(void *context, uint32_t place, const struct event *event)
 {
     struct commit_judge *judge = context;
@@ -113,10 +138,12 @@ static const char *stepped(void *context, uint32_t place, const struct event *ev
         if (!two_phase_commit_newest(judge->members[place], coordinator + 1, &id))
             continue;
         enum transaction_state state = two_phase_commit_state(judge->members[place], id);
+        note_vote(judge, place, coordinator, id, state);
         if (!is_decided(state))
             continue;
         if (judge->decided[place][coordinator].state == state && same(judge->decided[place][coordinator].id, id))
             continue; /* seen before */
+        observe(&judge->observed, OBSERVED_DECIDE, place, instance_of(id), state == TRANSACTION_COMMIT, 0);
         const char *broken = check_final(judge, place, coordinator, id, state);
         if (broken == NULL)
             broken = check_agreement(judge, coordinator, id, state);
@@ -136,6 +163,22 @@ static bool is_ready(const struct commit_judge *judge, uint32_t place)
             return true;
     }
     return false;
+}
+
+/* Any fault may have made a coordinator give up: then AC4 says nothing. */
+static void check_promise(struct commit_judge *judge, struct world *world)
+{
+    struct world_result result = {0};
+    world_sum_up(world, &result);
+    if (result.faults_struck > 0) {
+        observe(&judge->observed, OBSERVED_CRASH, 0, 0, 0, 0);
+        observe(&judge->observed, OBSERVED_RESTART, 0, 0, 0, 0);
+    }
+    struct verdict verdict = {.kind = VERDICT_OK};
+    promise_find(span_string("atomic-commit"))->check(&judge->observed, judge->observed.heap, &verdict);
+    if (verdict.kind == VERDICT_ILLEGAL)
+        world_violate(world, verdict.anomaly, verdict.reason);
+    verdict_clear(&verdict, judge->observed.heap);
 }
 
 /* Clients ask until the end, so a transaction may be under way then; but nobody may be blocked any more, and where
@@ -164,6 +207,8 @@ static void finish(void *self, struct world *world)
         if (!is_turned(judge, place) &&
             account_service.digest(judge->services[place]) != account_service.digest(judge->services[first]))
             world_violate(world, "AC1", "two members hold different balances although all have decided");
+    if (quiet && judge->turned == 0)
+        check_promise(judge, world);
 }
 
 const struct judge_kind judge_two_phase_commit = {

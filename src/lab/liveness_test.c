@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "lab/campaign.h"
 #include "lab/liveness_watch.h"
+#include "lab/watch_pair.h"
 #include "lab/mutants.h"
 #include "protocol/registry.h"
 
@@ -107,8 +108,10 @@ static void without_a_world_nothing_is_counted(void **state)
     struct liveness_watch watch;
     struct world *none = NULL;
     uint32_t heard = 0;
-    struct world_watch inner = {.context = &heard, .stepped = never_broken};
-    struct world_watch outer = liveness_watch_begin(&watch, &inner, &none, 5, 5);
+    struct watch_pair pair;
+    struct world_watch other = {.context = &heard, .stepped = never_broken};
+    struct world_watch counting = liveness_watch_begin(&watch, &none, 5, 5);
+    struct world_watch outer = watch_pair(&pair, &counting, &other);
     struct event event = {.kind = EVENT_TURN};
     for (uint32_t i = 0; i < 2 * 5 * LIVENESS_STEPS_A_NODE_MAX; i++)
         assert_null(outer.stepped(outer.context, 0, &event));

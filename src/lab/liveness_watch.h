@@ -1,6 +1,5 @@
 /* The bound of the healed phase, in steps: something must be executed within LIVENESS_STEPS_A_NODE_MAX steps a node
- * after the first request that is made once everything has healed (liveness.h). Stands between the world and a
- * judge. */
+ * after the first request that is made once everything has healed (liveness.h). */
 #ifndef LOCKSTEP_LAB_LIVENESS_WATCH_H
 #define LOCKSTEP_LAB_LIVENESS_WATCH_H
 
@@ -10,7 +9,6 @@
 #include "host/world/world.h"
 
 struct liveness_watch {
-    struct world_watch inner;   /* hears everything as before */
     struct world *const *made;  /* the run under way */
     uint32_t client_count;
     uint64_t asked_before;      /* requests until everything healed, */
@@ -20,7 +18,7 @@ struct liveness_watch {
 };
 
 /* The watch to run with; `watch` must live as long as the run. */
-struct world_watch liveness_watch_begin(struct liveness_watch *watch, const struct world_watch *inner,
-                                        struct world *const *made, uint32_t node_count, uint32_t client_count);
+struct world_watch liveness_watch_begin(struct liveness_watch *watch, struct world *const *made, uint32_t node_count,
+                                        uint32_t client_count);
 
 #endif

@@ -61,7 +61,9 @@ static void say_illegal(struct check *check, const struct object_part *part, boo
     struct verdict *verdict = check->verdict;
     char text[256];
     uint32_t shown = 0;
-    snprintf(verdict->anomaly, sizeof verdict->anomaly, "%s", object_anomaly(part));
+    /* The names are those of minimal ones. */
+    const char *plain = check->search.level == OBJECT_SEQUENTIAL ? "not sequentially consistent" : "not linearizable";
+    snprintf(verdict->anomaly, sizeof verdict->anomaly, "%s", minimal ? object_anomaly(part) : plain);
     if (part->count > 0 && record->operations[part->operations[0].id].key != VALUE_NONE) {
         record_print(record, record->operations[part->operations[0].id].key, text, 80);
         say(verdict, "key %s: ", text);

@@ -11,7 +11,7 @@
 #include "lab/object_internal.h"
 
 /* Where time is not bounded, making a counter-history small still is. */
-#define MINIMISE_NS_MAX INT64_C(5000000000)
+#define MINIMISE_NS_MAX INT64_C(2000000000)
 
 struct object_pair *object_sort(struct object_pair *pairs, struct object_pair *spare, uint32_t count)
 {

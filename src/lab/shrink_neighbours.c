@@ -67,8 +67,9 @@ static struct world_options as_long(const struct shrinker *shrinker)
 {
     struct world_options world = shrinker->world;
     int64_t seen_ns = shrinker->seen.world.time_ns;
-    if (seen_ns >= world.time_ns)
-        return world; /* only the end of the healed phase shows it */
+    int64_t heal_at_ns = world.heal_at_ns != 0 ? world.heal_at_ns : world.time_ns / 10 * 7;
+    if (seen_ns >= world.time_ns || seen_ns >= heal_at_ns)
+        return world; /* only the healed phase shows it */
     world.heal_at_ns = PLAN_FOREVER;
     world.time_ns = seen_ns / NS_PER_MS * NS_PER_MS + NS_PER_MS;
     return world;
@@ -125,10 +126,10 @@ void shrink_neighbours(struct shrinker *shrinker)
 {
     bool better = true;
     for (uint32_t round = 0; round < ROUNDS_MAX && better && shrinker->best.count > SMALL_ITEMS; round++) {
-        better = fewer_classes(shrinker);
+        better = shorter(shrinker); /* first, as all that follows then takes less time */
+        better = fewer_classes(shrinker) || better;
         better = fewer_clients(shrinker) || better;
         better = fewer_nodes(shrinker) || better;
-        better = shorter(shrinker) || better;
         /* Where nothing simpler fails in few seeds, the draw stays as it is, and more of them are looked at. */
         better = better || try_seeds(shrinker, as_long(shrinker), SEEDS_TRIED_LAST);
     }

@@ -1,7 +1,7 @@
 /* The explorer: every ordering of a small configuration, executed with the production object code of the protocol.
  *
- * Explicit-state model checking (Holzmann, "The SPIN Model Checker", 2003; Clarke, Grumberg and Peled, "Model Checking",
- * 1999), where the model is the program itself: a step is the protocol's own step function on its own memory.
+ * Explicit-state model checking (Holzmann, "The SPIN Model Checker", 2003; Clarke, Grumberg and Peled, "Model
+ * Checking", 1999), where the model is the program itself: a step is the protocol's own step function on its own memory.
  *
  * Intuition. A member is a pure state machine, so a step is a function of (state of the member, input). Each distinct
  * state of a member, together with its disk and its timers, is kept once as a *node state*, each distinct message once,
@@ -143,7 +143,7 @@ struct explore_tracer {
                     const void *self);
     /* Before the crash: how many of the records that it wrote survive. */
     void (*crashed)(void *context, uint32_t node, uint32_t kept, uint32_t written);
-    /* A message arrives, or what the transition says becomes of it; `message` names it as long as the explorer lives. */
+    /* A message arrives, or what the transition says becomes of it; `message` names it while the explorer lives. */
     void (*message)(void *context, const void *message, uint32_t from, uint32_t to, bool lost);
 };
 

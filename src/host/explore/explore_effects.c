@@ -255,8 +255,8 @@ void explore_interpret(struct explorer *x)
             break;
         case EFFECT_CHECKPOINT:
             if (x->node.mortal)
-                explore_fail(x, "a member takes a checkpoint, from which the explorer cannot restart it: explore without "
-                                "crashes, or fewer requests");
+                explore_fail(x, "a member takes a checkpoint, from which the explorer cannot restart it: explore "
+                                "without crashes, or fewer requests");
             x->node.checkpointing = true;
             x->node.keep_from = (uint32_t)effect->checkpoint.keep_from;
             break;

@@ -1,7 +1,8 @@
 /* The explorer's state, shared by
  *   explore.c            configuration, permutations, memory
  *   explore_store.c      growing arrays and tables of fingerprints
- *   explore_node.c       a member with its disk and timers: loading, saving, stepping
+ *   explore_node.c       a member with its disk and timers: loading and keeping
+ *   explore_step.c       what an input does to it
  *   explore_effects.c    what becomes of effects
  *   explore_canonical.c  canonical bytes and fingerprints of node states and messages
  *   explore_successor.c  global states: what can happen, and what comes of it
@@ -295,10 +296,15 @@ uint64_t explore_image_save(struct explorer *x);
 void explore_node_load(struct explorer *x, const struct node *image);
 /* The image that is kept of a node state. */
 const struct node *explore_node_image(const struct explorer *x, uint32_t id);
+/* explore_step.c */
+/* Starts the member that is loaded, in its next life. */
+void explore_start(struct explorer *x, enum start_kind kind);
 /* Gives the records up to `cut` to a new member at the place's second memory. */
 void explore_restore(struct explorer *x, uint32_t cut);
 /* Executes the input on the node that is loaded. Returns what check() says. */
 const char *explore_node_step(struct explorer *x, uint32_t input);
+
+/* explore_node.c */
 /* The node that is loaded as a number; the same for canonically equal ones. */
 uint32_t explore_node_keep(struct explorer *x, const char *broken);
 /* What becomes of an input to a node state, executed or remembered. */

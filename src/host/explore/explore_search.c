@@ -286,7 +286,8 @@ static bool follow(void *context, uint32_t place, uint32_t input)
     if (broken != NULL && !search->violated) {
         search->violated = true;
         search->violation = broken;
-        search->last = (struct step){.parent = search->expanding, .input = input, .depth = depth, .place = (uint8_t)place};
+        search->last = (struct step){
+            .parent = search->expanding, .input = input, .depth = depth, .place = (uint8_t)place};
     }
     if (happens) {
         search->transitions++;

@@ -1,5 +1,5 @@
-/* The canonical state of a member of Chandy-Lamport snapshots (contract/canon.h): everything that it decides by, under a
- * renaming of the members.
+/* The canonical state of a member of Chandy-Lamport snapshots (contract/canon.h): everything that it decides by, under
+ * a renaming of the members.
  *
  * Left out, and why. Times decide nothing here but when a timer is armed again. The generator spreads timers. How many
  * messages were dropped, and how many snapshots completed, are statistics. Positions: nothing waits for one. */
