@@ -23,12 +23,15 @@ static void print_help(void)
          "durable. Prints how many states there are, and the shortest trace of a violation. Exit status: 0 none, 1 a\n"
          "violation or a failed audit, 2 bad usage.\n"
          "\n"
-         "  --nodes N          members (default 3, at most 5)\n"
+         "Without options raft is explored with 3 nodes, --channel fifo --synchronous, two-phase-commit with 3 and\n"
+         "--channel doubling, others with 2 nodes and --channel any: all of these end within seconds.\n"
+         "\n"
+         "  --nodes N          members (at most 5)\n"
          "  --requests N       clients' requests (default 1, at most 8), each to any member\n"
          "  --request-at N     all of them to this node\n"
          "  --crashes N        crashes, each followed by a restart at any later time (default 0)\n"
          "  --no-restart       who crashed stays down\n"
-         "  --channel NAME     any (default): messages arrive once, in any order, or never; fifo: from one member to\n"
+         "  --channel NAME     any: messages arrive once, in any order, or never; fifo: from one member to\n"
          "                     another in the order sent; doubling: in any order, any number of times, or never\n"
          "  --losses N         messages that get lost (default 0; any may stay under way for ever as it is)\n"
          "  --duplicates N     messages that are doubled (default 0)\n"
@@ -44,6 +47,7 @@ static void print_help(void)
          "  --no-symmetry      do not take states as equal that differ only in the members' names\n"
          "  --no-reduction     keep states that another one covers (the same members, more messages under way)\n"
          "  --synchronous      a member waits for its disk and its service before it takes another input\n"
+         "  --asynchronous     it does not\n"
          "  --audit            check that canonically equal states of a member behave alike\n"
          "\n"
          "Of the shortest violation:");
@@ -83,7 +87,10 @@ static bool next_word(const char **list, char *word, size_t size)
 static int parse_ablations(struct explore_config *config, const char *list)
 {
     char word[WORD_SIZE];
+    size_t own = strlen(config->protocol->name);
     while (next_word(&list, word, sizeof word)) {
+        if (strncmp(word, config->protocol->name, own) == 0 && word[own] == ':') /* raft:NAME is NAME */
+            memmove(word, word + own + 1, strlen(word + own + 1) + 1);
         uint32_t bit = strcmp(word, "ack-before-sync") == 0 ? ABLATION_ACK_BEFORE_SYNC : 0;
         for (uint32_t i = 0; config->protocol->ablations[i] != NULL; i++)
             if (strcmp(word, config->protocol->ablations[i]) == 0)
@@ -163,7 +170,8 @@ static bool parse_flag(struct explore_config *config, const char *name)
     } flags[] = {{"--no-restart", &config->restarts, false}, {"--refusals", &config->refusals, true},
                  {"--progress", &config->progress, true},    {"--dfs", &config->depth_first, true},
                  {"--no-symmetry", &config->symmetry, false}, {"--no-reduction", &config->reduction, false},
-                 {"--synchronous", &config->synchronous, true}, {"--audit", &config->audit, true}};
+                 {"--synchronous", &config->synchronous, true}, {"--asynchronous", &config->synchronous, false},
+                 {"--audit", &config->audit, true}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0) {
             *flags[i].flag = flags[i].value;
@@ -241,6 +249,22 @@ static double seconds_since(const struct timespec *start)
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
+static void print_config(const struct explore_config *config)
+{
+    printf("%s: %u nodes, %u request%s, %u crash%s, channel %s%s", config->protocol->name, config->nodes,
+           config->requests, config->requests == 1 ? "" : "s", config->crashes, config->crashes == 1 ? "" : "es",
+           config->fifo ? "fifo" : config->doubling ? "doubling" : "any", config->synchronous ? ", synchronous" : "");
+    for (uint32_t i = 0; i < config->timer_count; i++) {
+        printf("%s%s=", i == 0 ? ", timers " : ",", config->timers[i].name);
+        if (config->timers[i].limit == EXPLORE_UNLIMITED)
+            fputs("any", stdout);
+        else
+            printf("%u", config->timers[i].limit);
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
 static void print_counts(const struct explore_config *config, const struct explore_result *result, double seconds)
 {
     printf("states %llu, transitions %llu, depth %u, %.2f s, %.0f states/s, %zu MB\n",
@@ -278,6 +302,16 @@ static int print_verdict(struct explorer *explorer, const struct explore_result 
     return result->audit_failures > 0 ? CLI_FAILED : CLI_OK;
 }
 
+/* What is explored without options: small enough to be complete. */
+static void set_usual(struct explore_config *config)
+{
+    bool raft = strcmp(config->protocol->name, "raft") == 0;
+    bool commit = strcmp(config->protocol->name, "two-phase-commit") == 0;
+    config->nodes = raft || commit ? 3 : 2;
+    config->fifo = config->synchronous = raft;
+    config->doubling = commit;
+}
+
 int cli_explore(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
@@ -289,7 +323,6 @@ int cli_explore(int argc, char **argv)
         return usage_error("there is no protocol", argv[1]);
     struct explore_config config = {.protocol = protocol,
                                     .property = explore_property_of(protocol),
-                                    .nodes = 3,
                                     .requests = 1,
                                     .copies = 1,
                                     .restarts = true,
@@ -297,6 +330,7 @@ int cli_explore(int argc, char **argv)
                                     .reduction = true,
                                     .memory_bytes_max = (size_t)MEMORY_MB_DEFAULT << 20};
     config.timer_count = explore_timers_of(protocol, config.timers);
+    set_usual(&config);
     static struct pictures pictures;
     int status = parse(&config, &pictures, argc, argv);
     if (status != CLI_OK)
@@ -305,6 +339,7 @@ int cli_explore(int argc, char **argv)
     struct explorer *explorer = explore_create(&config, why, sizeof why);
     if (explorer == NULL)
         return usage_error(why, NULL);
+    print_config(&config);
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     struct explore_result result;

@@ -1,6 +1,6 @@
 /* The explorer on real protocols: small configurations are explored to the end without a violation, each reduction
- * gives the same as the search without it, rules that are switched off are found, the audit finds canonical states that leave
- * something out, and two-phase commit is compared with a model of the literature. */
+ * gives the same as the search without it, rules that are switched off are found, the audit finds canonical states that
+ * leave something out, and two-phase commit is compared with a model of the literature. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,7 +13,7 @@
 #include "base/time.h"
 #include "lab/shrink_internal.h"
 
-enum { SEEDS_TRIED = 60, SEEDS_TRIED_LAST = 400, ROUNDS_MAX = 6, NODES_LEAST = 3, SMALL_ITEMS = 10 };
+enum { SEEDS_TRIED = 60, SEEDS_TRIED_LAST = 1500, ROUNDS_MAX = 6, NODES_LEAST = 3, SMALL_ITEMS = 10 };
 
 /* Runs a world and notes it; true when the property breaks with fewer items than the best run has: then that is the
  * best run from then on. */

@@ -72,6 +72,7 @@ static bool memory_open(struct explorer *x)
            table_open(&x->message_table, 1024) && table_open(&x->record_table, 1024) &&
            table_open(&x->outcome_table, 1024) && table_open(&x->facts_table, 1024) &&
            table_open(&x->ghost_table, 1024) && table_open(&x->cut_table, 1024) && table_open(&x->name_table, 1024) &&
+           table_open(&x->seen_table, 1 << 16) &&
            table_open(&x->state_table, 1 << 16);
 }
 
@@ -84,7 +85,7 @@ void explore_destroy(struct explorer *x)
                             &x->edges,  &x->alternates, &x->alternate_counts, &x->ghost_hashes};
     struct table *tables[] = {&x->node_table,  &x->message_table, &x->record_table, &x->outcome_table,
                               &x->facts_table, &x->ghost_table,   &x->cut_table,    &x->state_table,
-                              &x->name_table};
+                              &x->name_table,  &x->seen_table};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         pool_close(pools[i]);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)

@@ -1,7 +1,8 @@
 /* The explorer: every ordering of a small configuration, executed with the production object code of the protocol.
  *
  * Explicit-state model checking (Holzmann, "The SPIN Model Checker", 2003; Clarke, Grumberg and Peled, "Model
- * Checking", 1999), where the model is the program itself: a step is the protocol's own step function on its own memory.
+ * Checking", 1999), where the model is the program itself: a step is the protocol's own step function on its own
+ * memory.
  *
  * Intuition. A member is a pure state machine, so a step is a function of (state of the member, input). Each distinct
  * state of a member, together with its disk and its timers, is kept once as a *node state*, each distinct message once,
@@ -23,8 +24,8 @@
  * nothing was ever heard "just now"; wall time stands still. A core that computes with time is explored under that
  * clock only: bounded, not exhaustive.
  *
- * Limits (each is named by the error that it causes): EXPLORE_NODES_MAX members; no checkpoints, no adoption, no
- * connection events, no reads; see docs/exploration.md. */
+ * Limits (each is named by the error that it causes): EXPLORE_NODES_MAX members; no checkpoints with crashes, no
+ * adoption, no connection events, no reads; see docs/exploration.md. */
 #ifndef LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 #define LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 

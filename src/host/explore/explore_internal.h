@@ -252,7 +252,7 @@ struct explorer {
 
     struct pool nodes, images, messages, records, bytes, hashes, outcomes, sent_pool, facts, ghosts, states, parents;
     struct table node_table, message_table, record_table, outcome_table, facts_table, ghost_table, cut_table,
-        state_table, name_table;
+        state_table, name_table, seen_table;
     uint32_t node_count, message_count, record_count, outcome_count, facts_count, ghost_count, name_count;
     uint64_t steps;
 

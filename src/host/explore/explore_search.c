@@ -79,7 +79,7 @@ static size_t memory_used(const struct explorer *x)
                                   &x->states,   &x->parents, &x->edges,   &x->ghost_hashes, &x->alternates};
     const struct table *tables[] = {&x->node_table,  &x->message_table, &x->record_table, &x->outcome_table,
                                     &x->facts_table, &x->ghost_table,   &x->cut_table,    &x->state_table,
-                                    &x->name_table};
+                                    &x->name_table,  &x->seen_table};
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         bytes += pools[i]->size;
@@ -244,8 +244,12 @@ static void reach_largest(struct explorer *x, const struct state *state, const s
 {
     struct search *search = x->search;
     uint32_t names[EXPLORE_FLYING_MAX];
-    how->signature = names_of(x, state, orbit->permutation, names);
     bool is_new;
+    if (table_put(&x->seen_table, orbit->whole, &is_new) == NULL)
+        search->bound = "memory";
+    if (!is_new || search->bound != NULL)
+        return; /* it was kept, or covered, before */
+    how->signature = names_of(x, state, orbit->permutation, names);
     uint32_t *first = table_put(&x->state_table, orbit->joint, &is_new);
     if (first == NULL) {
         search->bound = "memory";
