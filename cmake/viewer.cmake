@@ -8,7 +8,7 @@ foreach(part trace view words draw map panel filters main)
 endforeach()
 set(viewer_code ${CMAKE_BINARY_DIR}/viewer_page.c)
 add_custom_command(OUTPUT ${viewer_code}
-  COMMAND ${CMAKE_COMMAND} -DOUT=${viewer_code} -DHEADER=lab/diagram_page.h -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+  COMMAND ${CMAKE_COMMAND} -DOUT=${viewer_code} -DHEADER=lab/diagram/diagram_page.h -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
     -- diagram_page_style ${viewer_folder}/viewer.css
     -- diagram_page_body ${viewer_folder}/page.html
     -- diagram_page_script ${viewer_scripts}

@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/heap_system.h"
 #include "base/panic.h"
-#include "lab/diagram.h"
-#include "lab/trace_shiviz.h"
-#include "lab/trace_store.h"
+#include "lab/diagram/diagram.h"
+#include "lab/trace/trace_shiviz.h"
+#include "lab/trace/trace_store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

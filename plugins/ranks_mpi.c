@@ -1,11 +1,11 @@
-/* The plugin that opens the door to the other ranks of an MPI job (lab/campaign_ranks.h). It is loaded only when the
+/* The plugin that opens the door to the other ranks of an MPI job (lab/search/campaign_ranks.h). It is loaded only when the
  * program runs under mpirun, so that the program itself needs no MPI. */
 #include <mpi.h>
 
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/campaign_ranks.h"
+#include "lab/search/campaign_ranks.h"
 
 enum { TAG = 1 };
 

@@ -1,6 +1,6 @@
 /* lockstep check: is a recorded history right?
  *
- * Reads each file whole, finds out what it holds, has it checked and prints one line. lab/read_history.h describes the
+ * Reads each file whole, finds out what it holds, has it checked and prints one line. lab/history/read_history.h describes the
  * formats, lab/check_table.c says who checks what, docs/checking.md is the manual. */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #include "cli/check_promise.h"
 #include "cli/cli.h"
 #include "lab/check_table.h"
-#include "lab/read_history.h"
+#include "lab/history/read_history.h"
 
 enum {
     WORK_MAX = 20000000, /* a minute, and a gigabyte */

@@ -1,6 +1,6 @@
 /* Reading observations from JSON Lines, and checking promises on them.
  *
- * One object a line, in the order in which things happened: `process` (1 to 63), `type` (what happened: lab/promise.h),
+ * One object a line, in the order in which things happened: `process` (1 to 63), `type` (what happened: lab/promise/promise.h),
  * the numbers that belong to it by their names, and `time` in nanoseconds if that is known:
  *
  *     {"process": 1, "type": "send", "message": 7}
@@ -17,7 +17,7 @@
 
 #include "base/heap_system.h"
 #include "cli/cli.h"
-#include "lab/promise.h"
+#include "lab/promise/promise.h"
 
 enum { WHY_SIZE = 200 };
 

@@ -7,7 +7,8 @@
 #include "cli/cli.h"
 #include "cli/pictures.h"
 #include "cli/recordings.h"
-#include "lab/trace_store.h"
+#include "cli/words.h"
+#include "lab/trace/trace_store.h"
 
 /* Address space only. */
 #define DIAGRAM_HEAP_BYTES ((size_t)32 << 30)
@@ -36,22 +37,16 @@ static int usage_error(const char *what, const char *value)
     return CLI_USAGE;
 }
 
-static bool ends_with(const char *path, const char *ending)
-{
-    size_t length = strlen(path), tail = strlen(ending);
-    return length > tail && strcmp(path + length - tail, ending) == 0;
-}
-
 /* -o: the ending says what is wanted. */
 static int take_out(struct arguments *arguments, const char *path)
 {
-    if (ends_with(path, ".svg"))
+    if (words_end_with(path, ".svg"))
         arguments->pictures.diagram_path = path;
-    else if (ends_with(path, ".html"))
+    else if (words_end_with(path, ".html"))
         arguments->pictures.html_path = path;
-    else if (ends_with(path, ".shiviz") || ends_with(path, ".log"))
+    else if (words_end_with(path, ".shiviz") || words_end_with(path, ".log"))
         arguments->pictures.shiviz_path = path;
-    else if (ends_with(path, ".jsonl"))
+    else if (words_end_with(path, ".jsonl"))
         arguments->pictures.trace_path = path;
     else
         return usage_error("-o takes a name that ends in .svg, .html, .shiviz or .jsonl, not", path);

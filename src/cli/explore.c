@@ -9,7 +9,8 @@
 
 #include "cli/cli.h"
 #include "cli/explore_pictures.h"
-#include "lab/explore_properties.h"
+#include "cli/words.h"
+#include "lab/judge/explore_properties.h"
 #include "protocol/registry.h"
 
 enum { WHY_SIZE = 300, WORD_SIZE = 64, MEMORY_MB_DEFAULT = 4096 };
@@ -61,34 +62,13 @@ static int usage_error(const char *what, const char *value)
     return CLI_USAGE;
 }
 
-static bool parse_whole(const char *text, uint64_t most, uint64_t *out)
-{
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return errno == 0 && *end == '\0' && *out <= most;
-}
-
-/* Copies the next word of a comma-separated list. False at the end. */
-static bool next_word(const char **list, char *word, size_t size)
-{
-    if (**list == '\0')
-        return false;
-    size_t length = strcspn(*list, ",");
-    snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), *list);
-    *list += length + ((*list)[length] == ',');
-    return true;
-}
-
 /* ---- options ---- */
 
 static int parse_ablations(struct explore_config *config, const char *list)
 {
     char word[WORD_SIZE];
     size_t own = strlen(config->protocol->name);
-    while (next_word(&list, word, sizeof word)) {
+    while (words_next(&list, word, sizeof word)) {
         if (strncmp(word, config->protocol->name, own) == 0 && word[own] == ':') /* raft:NAME is NAME */
             memmove(word, word + own + 1, strlen(word + own + 1) + 1);
         uint32_t bit = strcmp(word, "ack-before-sync") == 0 ? ABLATION_ACK_BEFORE_SYNC : 0;
@@ -105,11 +85,11 @@ static int parse_ablations(struct explore_config *config, const char *list)
 static int parse_timers(struct explore_config *config, const char *list)
 {
     char word[WORD_SIZE];
-    while (next_word(&list, word, sizeof word)) {
+    while (words_next(&list, word, sizeof word)) {
         char *equals = strchr(word, '=');
         uint64_t limit = EXPLORE_UNLIMITED;
         if (equals == NULL || (strcmp(equals + 1, "any") != 0 &&
-                               !parse_whole(equals + 1, EXPLORE_UNLIMITED - 1, &limit)))
+                               !words_whole(equals + 1, 0, EXPLORE_UNLIMITED - 1, &limit)))
             return usage_error("a timer is NAME=NUMBER (up to 254) or NAME=any, not", word);
         *equals = '\0';
         uint32_t at = 0;
@@ -149,7 +129,7 @@ static int parse_number_option(struct explore_config *config, const char *name, 
         if (strcmp(name, options[i].name) != 0)
             continue;
         *known = true;
-        if (value == NULL || !parse_whole(value, options[i].most, &number))
+        if (value == NULL || !words_whole(value, 0, options[i].most, &number))
             return usage_error("a number within bounds is needed after", name);
         if (options[i].small != NULL)
             *options[i].small = (uint32_t)number;

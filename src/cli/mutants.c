@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "lab/mutants.h"
+#include "cli/words.h"
+#include "lab/search/mutants.h"
 #include "protocol/registry.h"
 
 enum { CAMPAIGNS = 5, SEEDS_MAX = 400 };
@@ -52,15 +53,6 @@ static int usage_error(const char *what, const char *value)
     return CLI_USAGE;
 }
 
-static bool parse_whole(const char *text, uint64_t most, uint64_t *out)
-{
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    *out = strtoull(text, &end, 10);
-    return *end == '\0' && *out >= 1 && *out <= most;
-}
-
 static int parse_option(struct arguments *arguments, const char *name, const char *value)
 {
     struct mutants_options *options = &arguments->options;
@@ -79,7 +71,7 @@ static int parse_option(struct arguments *arguments, const char *name, const cha
         which++;
     if (which == sizeof numbers / sizeof numbers[0])
         return usage_error("there is no option", name);
-    if (!parse_whole(value, numbers[which].most, &number)) {
+    if (!words_whole(value, 0, numbers[which].most, &number)) {
         fprintf(stderr, "lockstep mutants: %s takes a number from 1 to %llu, not '%s'\n", name,
                 (unsigned long long)numbers[which].most, value);
         return CLI_USAGE;

@@ -7,17 +7,12 @@
 #include "base/heap_system.h"
 #include "base/time.h"
 #include "cli/cli.h"
-#include "lab/trace_shiviz.h"
-#include "lab/trace_store.h"
+#include "cli/words.h"
+#include "lab/trace/trace_shiviz.h"
+#include "lab/trace/trace_store.h"
 
 /* Address space only: pages are taken as the trace grows. */
 #define PICTURES_HEAP_BYTES ((size_t)32 << 30)
-
-static bool ends_with(const char *path, const char *ending)
-{
-    size_t length = strlen(path), tail = strlen(ending);
-    return length >= tail && strcmp(path + length - tail, ending) == 0;
-}
 
 /* ---- options ---- */
 
@@ -187,13 +182,13 @@ static int write_file(const char *who, const struct pictures *pictures, const st
 static bool wants_items(const struct pictures *pictures)
 {
     return pictures->diagram_path != NULL || pictures->html_path != NULL || pictures->shiviz_path != NULL ||
-           (pictures->trace_path != NULL && ends_with(pictures->trace_path, ".jsonl"));
+           (pictures->trace_path != NULL && words_end_with(pictures->trace_path, ".jsonl"));
 }
 
 static int begin_text(const char *who, struct pictures *pictures)
 {
     pictures->text = (struct trace_text){.heap = pictures->heap};
-    if (pictures->trace_path == NULL || ends_with(pictures->trace_path, ".jsonl"))
+    if (pictures->trace_path == NULL || words_end_with(pictures->trace_path, ".jsonl"))
         return CLI_OK;
     pictures->text.out = fopen(pictures->trace_path, "w");
     return pictures->text.out != NULL ? CLI_OK : cannot_write(who, pictures->trace_path);
@@ -235,7 +230,7 @@ static int end_text(const char *who, struct pictures *pictures)
 
 int pictures_draw(const char *who, const struct pictures *pictures, struct trace *trace)
 {
-    bool stored = pictures->trace_path != NULL && ends_with(pictures->trace_path, ".jsonl");
+    bool stored = pictures->trace_path != NULL && words_end_with(pictures->trace_path, ".jsonl");
     if (trace->cut)
         fprintf(stderr, "lockstep %s: the run was too long to keep whole: the trace ends after %u items\n", who,
                 trace->item_count);

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "lab/diagram.h"
-#include "lab/trace.h"
-#include "lab/trace_text.h"
+#include "lab/diagram/diagram.h"
+#include "lab/trace/trace.h"
+#include "lab/trace/trace_text.h"
 
 struct pictures {
     const char *trace_path; /* FILE.jsonl: stored; else text, written as the run goes */

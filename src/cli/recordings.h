@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lab/trace_recordings.h"
+#include "lab/trace/trace_recordings.h"
 
 struct recordings {
     struct trace_recording list[TRACE_RECORDINGS_MAX];

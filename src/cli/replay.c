@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/recordings.h"
 #include "host/replay/replay.h"
-#include "lab/trace_text.h"
+#include "lab/trace/trace_text.h"
 
 struct arguments {
     const char *path;

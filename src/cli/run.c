@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/pictures.h"
-#include "lab/scenario.h"
+#include "lab/scenario/scenario.h"
 
 enum { FILES_MAX = 1024, BREAKS_MAX = 16, PATH_SIZE = 1024 };
 

@@ -10,8 +10,8 @@
 #include "cli/cli.h"
 #include "cli/sim_failure.h"
 #include "cli/sim_options.h"
-#include "lab/campaign.h"
-#include "lab/campaign_ranks.h"
+#include "lab/search/campaign.h"
+#include "lab/search/campaign_ranks.h"
 
 #ifndef LOCKSTEP_LIBDIR_FROM_BIN
 #define LOCKSTEP_LIBDIR_FROM_BIN "../lib"

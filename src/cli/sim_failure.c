@@ -9,9 +9,9 @@
 #include "base/heap_system.h"
 #include "base/time.h"
 #include "cli/cli.h"
-#include "lab/liveness.h"
-#include "lab/scenario.h"
-#include "lab/shrink.h"
+#include "lab/search/liveness.h"
+#include "lab/scenario/scenario.h"
+#include "lab/search/shrink.h"
 
 #define HEAP_BYTES ((size_t)4 << 30) /* of address space; what a plan needs of it is some MB */
 

@@ -8,8 +8,9 @@
 
 #include "base/time.h"
 #include "cli/cli.h"
-#include "lab/judge.h"
-#include "lab/mutants.h"
+#include "cli/words.h"
+#include "lab/judge/judge.h"
+#include "lab/search/mutants.h"
 #include "protocol/registry.h"
 
 enum { JOBS_MAX = 256, NODES_MAX = 64, CLIENTS_MAX = 64 };
@@ -74,12 +75,6 @@ static bool parse_number(const char *text, uint64_t *out, char **end)
     return errno == 0;
 }
 
-static bool parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out)
-{
-    char *end;
-    return parse_number(text, out, &end) && *end == '\0' && *out >= least && *out <= most;
-}
-
 static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last)
 {
     char *end;
@@ -106,23 +101,12 @@ static bool parse_time(const char *text, int64_t *out)
     return false;
 }
 
-/* Copies the next word of a comma-separated list. False at the end. */
-static bool next_word(const char **list, char *word, size_t size)
-{
-    if (**list == '\0')
-        return false;
-    size_t length = strcspn(*list, ",");
-    snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), *list);
-    *list += length + ((*list)[length] == ',');
-    return true;
-}
-
 static int parse_faults(struct sim_options *options, const char *list)
 {
     uint32_t bits = 0;
     char word[40];
     if (strcmp(list, "none") != 0)
-        while (next_word(&list, word, sizeof word)) {
+        while (words_next(&list, word, sizeof word)) {
             uint32_t found = strcmp(word, "all") == 0 ? options->claimed : world_fault_find(word);
             if (found == 0)
                 return usage_error("there is no fault", word);
@@ -144,7 +128,7 @@ static int parse_breaks(struct sim_options *options, const char *list)
 {
     struct world_options *world = &options->campaign.world;
     char word[80];
-    while (next_word(&list, word, sizeof word)) {
+    while (words_next(&list, word, sizeof word)) {
         struct mutant mutant;
         if (!mutant_find(world->protocol, word, &mutant)) {
             fprintf(stderr, "lockstep sim: %s has no rule '%s' to switch off; it has ", world->protocol->name, word);
@@ -161,7 +145,7 @@ static int parse_breaks(struct sim_options *options, const char *list)
 static int take_nodes(struct sim_options *options, const char *value)
 {
     uint64_t number;
-    if (!parse_whole(value, 1, NODES_MAX, &number))
+    if (!words_whole(value, 1, NODES_MAX, &number))
         return usage_error("--nodes takes a number from 1 to 64, not", value);
     options->campaign.world.node_count = (uint32_t)number;
     return CLI_OK;
@@ -170,7 +154,7 @@ static int take_nodes(struct sim_options *options, const char *value)
 static int take_clients(struct sim_options *options, const char *value)
 {
     uint64_t number;
-    if (!parse_whole(value, 1, CLIENTS_MAX, &number))
+    if (!words_whole(value, 1, CLIENTS_MAX, &number))
         return usage_error("--clients takes a number from 1 to 64, not", value);
     options->campaign.world.client_count = (uint32_t)number;
     return CLI_OK;
@@ -179,7 +163,7 @@ static int take_clients(struct sim_options *options, const char *value)
 static int take_seed(struct sim_options *options, const char *value)
 {
     uint64_t number;
-    if (!parse_whole(value, 0, UINT64_MAX - 1, &number))
+    if (!words_whole(value, 0, UINT64_MAX - 1, &number))
         return usage_error("--seed takes a number, not", value);
     options->campaign.seed_first = options->campaign.seed_last = number;
     return CLI_OK;
@@ -202,7 +186,7 @@ static int take_time(struct sim_options *options, const char *value)
 static int take_k(struct sim_options *options, const char *value)
 {
     uint64_t number;
-    if (!parse_whole(value, 1, NODES_MAX, &number))
+    if (!words_whole(value, 1, NODES_MAX, &number))
         return usage_error("--k takes a number from 1 to 64, not", value);
     options->campaign.world.k = (uint32_t)number;
     return CLI_OK;
@@ -211,7 +195,7 @@ static int take_k(struct sim_options *options, const char *value)
 static int take_jobs(struct sim_options *options, const char *value)
 {
     uint64_t number;
-    if (!parse_whole(value, 1, JOBS_MAX, &number))
+    if (!words_whole(value, 1, JOBS_MAX, &number))
         return usage_error("--jobs takes a number from 1 to 256, not", value);
     options->campaign.jobs = (uint32_t)number;
     return CLI_OK;

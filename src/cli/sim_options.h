@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "cli/pictures.h"
-#include "lab/campaign.h"
+#include "lab/search/campaign.h"
 
 enum { SIM_REPLAY_SIZE = 400 };
 

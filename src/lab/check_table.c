@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab/causal.h"
-#include "lab/object.h"
-#include "lab/txn.h"
+#include "lab/causal/causal.h"
+#include "lab/object/object.h"
+#include "lab/txn/txn.h"
 
 /* causal_verify() takes time that grows with the square of the history. */
 enum { CAUSAL_VERIFY_MAX = 2000, NO_LEVEL = -1 };

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lab/record.h"
-#include "lab/verdict.h"
+#include "lab/history/record.h"
+#include "lab/history/verdict.h"
 
 enum check_checker {
     CHECK_OBJECT,

@@ -1,0 +1,14 @@
+/* The list of judges. */
+#include "lab/judge/judge.h"
+
+#include <string.h>
+
+static const struct judge_kind *const judges[] = {&judge_raft, &judge_two_phase_commit, &judge_chandy_lamport};
+
+const struct judge_kind *judge_find(const char *protocol)
+{
+    for (size_t i = 0; i < sizeof judges / sizeof judges[0]; i++)
+        if (strcmp(judges[i]->protocol, protocol) == 0)
+            return judges[i];
+    return NULL;
+}

@@ -1,0 +1,156 @@
+/* Which rules can be switched off, and campaigns until that is noticed. */
+#include "lab/search/mutants.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "lab/judge/judge.h"
+#include "service/registry.h"
+
+enum { NODES = 5, CLIENTS = 5, RUN_S = 60 };
+#define SEEDS_BETWEEN_CAMPAIGNS UINT64_C(1000000)
+
+/* ---- rules ---- */
+
+static const struct mutant node_rules[] = {
+    {"node", "ack-before-sync", ABLATION_ACK_BEFORE_SYNC},
+    {"node", "sessions-not-kept", ABLATION_SESSIONS_NOT_KEPT},
+};
+enum { NODE_RULE_COUNT = sizeof node_rules / sizeof node_rules[0] };
+
+bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *out)
+{
+    uint32_t own = 0;
+    while (protocol->ablations != NULL && protocol->ablations[own] != NULL) {
+        if (own == place) {
+            *out = (struct mutant){protocol->name, protocol->ablations[own], (uint32_t)ABLATION_PROTOCOL_FIRST << own};
+            return true;
+        }
+        own++;
+    }
+    if (place - own >= NODE_RULE_COUNT)
+        return false;
+    *out = node_rules[place - own];
+    return true;
+}
+
+bool mutant_find(const struct protocol *protocol, const char *name, struct mutant *out)
+{
+    for (uint32_t place = 0; mutant_at(protocol, place, out); place++) {
+        size_t owner = strlen(out->owner);
+        bool prefixed = strncmp(name, out->owner, owner) == 0 && name[owner] == ':';
+        if (strcmp(prefixed ? name + owner + 1 : name, out->rule) == 0)
+            return true;
+    }
+    return false;
+}
+
+void campaign_defaults(const struct protocol *protocol, struct world_options *out)
+{
+    const struct judge_kind *judge = judge_find(protocol->name);
+    *out = (struct world_options){
+        .protocol = protocol,
+        .service = service_find(judge != NULL ? judge->service : "kv"),
+        .node_count = NODES,
+        .client_count = CLIENTS,
+        .time_ns = RUN_S * NS_PER_S,
+        .faults = judge != NULL ? judge->faults : (uint32_t)WORLD_ALL_FAULTS,
+        .claims = judge != NULL ? judge->faults : 0,
+    };
+}
+
+/* ---- measuring ---- */
+
+/* Mutants that break nothing that a run of this protocol is judged by, and why. */
+static const struct {
+    const char *protocol, *rule, *note;
+} not_needed[] = {
+    {"two-phase-commit", "ask-participants-only", "costs time only: the coordinator tells again until all have heard"},
+    {"two-phase-commit", "sessions-not-kept",
+     "requests are handed in by their own node only; a restart begins a session"},
+    {"chandy-lamport", "ack-before-sync", "nothing is claimed under crashes, so nothing is read back"},
+    {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
+};
+
+static const char *why_not_needed(const struct protocol *protocol, const struct mutant *mutant)
+{
+    for (size_t i = 0; i < sizeof not_needed / sizeof not_needed[0]; i++)
+        if (strcmp(not_needed[i].protocol, protocol->name) == 0 && strcmp(not_needed[i].rule, mutant->rule) == 0)
+            return not_needed[i].note;
+    return NULL;
+}
+
+static void add_property(void *context, const struct campaign_result *result)
+{
+    struct mutant_measure *measure = context;
+    if (!result->world.violated)
+        return;
+    size_t length = strlen(measure->properties), size = sizeof measure->properties;
+    const char *property = result->world.property;
+    const char *at = strstr(measure->properties, property);
+    size_t ends = strlen(property);
+    bool known = at != NULL && (at[ends] == '\0' || at[ends] == ',');
+    if (!known && length + ends + 3 < size)
+        snprintf(measure->properties + length, size - length, "%s%s", length > 0 ? ", " : "", property);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static void sum_up(struct mutant_measure *measure, uint64_t *seeds)
+{
+    if (measure->campaigns == 0)
+        return;
+    qsort(seeds, measure->campaigns, sizeof *seeds, by_value);
+    measure->seeds_least = seeds[0];
+    measure->seeds_median = seeds[(measure->campaigns - 1) / 2];
+    measure->seeds_most = seeds[measure->campaigns - 1];
+}
+
+static void set_campaign(const struct protocol *protocol, const struct mutant *mutant,
+                         const struct mutants_options *options, struct mutant_measure *measure,
+                         struct campaign_options *out)
+{
+    *out = (struct campaign_options){
+        .jobs = options->jobs,
+        .violations_max = 1,
+        .stop = options->stop,
+        .seen = add_property,
+        .context = measure,
+    };
+    campaign_defaults(protocol, &out->world);
+    out->world.ablations = mutant->ablation;
+    if (options->node_count > 0)
+        out->world.node_count = options->node_count;
+}
+
+int mutants_measure(const struct protocol *protocol, const struct mutant *mutant,
+                    const struct mutants_options *options, struct mutant_measure *out, char *why, size_t why_size)
+{
+    uint64_t seeds[MUTANTS_CAMPAIGNS_MAX];
+    struct campaign_options campaign;
+    *out = (struct mutant_measure){.mutant = *mutant, .note = why_not_needed(protocol, mutant)};
+    out->needed = out->note == NULL;
+    set_campaign(protocol, mutant, options, out, &campaign);
+    for (uint32_t i = 0; i < options->campaigns && i < MUTANTS_CAMPAIGNS_MAX; i++) {
+        struct campaign_summary summary;
+        campaign.seed_first = options->seed_first + i * SEEDS_BETWEEN_CAMPAIGNS;
+        campaign.seed_last = campaign.seed_first + options->seeds_max - 1;
+        int error = campaign_run(&campaign, &summary, why, why_size);
+        out->seconds += summary.seconds;
+        if (error != OK || (summary.interrupted && summary.violations == 0))
+            return error;
+        seeds[out->campaigns++] = summary.runs;
+        out->found += summary.violations > 0;
+        if (options->progress != NULL)
+            fprintf(options->progress, "\r%s:%s: %u of %u campaigns ", mutant->owner, mutant->rule, out->campaigns,
+                    options->campaigns);
+        sum_up(out, seeds);
+    }
+    return OK;
+}
