@@ -46,7 +46,7 @@ for build in 'gcc -O0' 'gcc -O3' 'clang -O0' 'clang -O2'; do
     mkdir "$work/$name.d"
     # Files of one name in two folders: objects are named after their whole path.
     # shellcheck disable=SC2016
-    echo "$files" "$src"/cli/sim*.c "$src/cli/build.c" "$src/cli/pictures.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" \
+    echo "$files" "$src"/cli/sim*.c "$src/cli/build.c" "$src/cli/pictures.c" "$src/cli/words.c" "$LOCKSTEP_SOURCE/tests/sim_main.c" \
         "$LOCKSTEP_BUILD/viewer_page.c" |
         tr ' ' '\n' |
         xargs -P 2 -I '{}' sh -c \

@@ -3,7 +3,7 @@
 
 What a picture shows is counted again here from the stored trace, by other code than the program's.
 
-usage: diagram_test.py
+usage: diagram_cli_test.py
 """
 
 import collections
