@@ -8,6 +8,7 @@ enum { LABEL_MAX = 46, LABEL_PLACES = 21 };
 
 #define CHARACTER_WIDTH 6.35
 #define DOT 4.0
+#define STEEP 0.45 /* as far as one reads a text that is turned with ease */
 
 struct line {
     double x1, y1, x2, y2;
@@ -72,6 +73,15 @@ static size_t label_of(const struct diagram *diagram, const struct trace_deed *d
     return length;
 }
 
+/* Labels lie along their arrows, unless these are steep. In degrees, from -90 to 90. */
+static double angle_of(const struct line *at)
+{
+    double dx = at->x2 - at->x1, dy = at->y2 - at->y1;
+    if (fabs(dx) < 1 || fabs(dy) > fabs(dx) * STEEP)
+        return 0;
+    return atan(dy / dx) * 57.29577951308232;
+}
+
 static void draw_label(struct diagram *diagram, const struct trace_arrow *arrow, const struct line *at,
                        uint32_t colour, bool fields)
 {
@@ -83,15 +93,19 @@ static void draw_label(struct diagram *diagram, const struct trace_arrow *arrow,
     size_t name = trace_text(diagram->trace, deed->name).size;
     size_t length = label_of(diagram, deed, fields, label);
     double width = CHARACTER_WIDTH * (double)diagram_characters(span_of(label, length)) + 6;
+    double angle = angle_of(at), rise = width / 4 * fabs(sin(angle / 57.29577951308232));
     for (uint32_t i = 0; i < LABEL_PLACES; i++) {
         double x = at->x1 + along[i / 3] * (at->x2 - at->x1);
         double y = at->y1 + along[i / 3] * (at->y2 - at->y1) - above[i % 3];
-        places[i] = (struct diagram_box){x - width / 2, y - 9, x + width / 2, y + 3};
+        places[i] = (struct diagram_box){x - width / 2, y - 9 - rise, x + width / 2, y + 3 + rise};
     }
     struct diagram_box *place = &places[diagram_place(diagram, places, LABEL_PLACES)];
     name = name < 24 ? name : 24;
-    fprintf(diagram->out, "<text class=\"label t%u\" x=\"%.1f\" y=\"%.1f\"><tspan class=\"name\">", colour,
-            (place->left + place->right) / 2, place->bottom - 3);
+    double x = (place->left + place->right) / 2, y = place->bottom - 3 - rise;
+    fprintf(diagram->out, "<text class=\"label t%u\" x=\"%.1f\" y=\"%.1f\"", colour, x, y);
+    if (angle != 0)
+        fprintf(diagram->out, " transform=\"rotate(%.1f %.1f %.1f)\"", angle, x, y);
+    fputs("><tspan class=\"name\">", diagram->out);
     diagram_text(diagram->out, span_of(label, name));
     fputs("</tspan>", diagram->out);
     diagram_text(diagram->out, span_of(label + name, length - name));
