@@ -18,6 +18,7 @@ enum { NODES = 3, RESTARTED = 2 };
 
 struct recorded {
     struct recorder recorders[NODES + 1];
+    struct recorder other; /* the head of a node with another seed, and nothing else */
     struct node_observer observers[NODES + 1];
 };
 
@@ -32,6 +33,10 @@ static void start(struct bench *bench, struct recorded *recorded, struct heap *h
     options.seed++; /* as machine_start does */
     recorder_begin(recorder, heap, &options, "a build");
     recorder->options = &machine->options;
+    if (place == 0) {
+        options.seed ^= 1;
+        recorder_begin(&recorded->other, heap, &options, "a build");
+    }
     recorded->observers[place] = recorder_observer(recorder);
     machine->options.observer = &recorded->observers[place];
     assert_int_equal(machine_start(machine, init), OK);
@@ -147,11 +152,7 @@ static void a_difference_is_noticed_where_it_begins(void **state)
     struct recorder *recorder = &recorded->recorders[0];
     struct buffer other;
     buffer_init(&other, heap);
-    struct node_options options = *recorder->options;
-    options.seed ^= 1;
-    struct recorder head;
-    recorder_begin(&head, heap, &options, "a build");
-    assert_true(buffer_append(&other, head.out.data, head.out.size));
+    assert_true(buffer_append(&other, recorded->other.out.data, recorded->other.out.size));
     size_t steps = item_at(buffer_span(&recorder->out), 2);
     assert_true(buffer_append(&other, recorder->out.data + steps, recorder->out.size - steps));
     struct counted counted = step_again(buffer_span(&other), heap);
