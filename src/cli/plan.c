@@ -44,35 +44,69 @@ static const struct plan_protocol *to_model(const struct plan_report *report)
     return NULL;
 }
 
+static struct plan_group group_of(const struct plan_report *report, uint64_t members, uint64_t k)
+{
+    const struct protocol *protocol = report->modelled->protocol;
+    struct plan_group group = report->arguments->group;
+    group.members = (uint32_t)members;
+    group.quorum = plan_protocol_quorum(protocol, group.members, (uint32_t)k);
+    group.durable = protocol->durable;
+    return group;
+}
+
+static int no_memory(void)
+{
+    fputs("lockstep plan: no memory for the model\n", stderr);
+    return CLI_FAILED;
+}
+
 static int model(struct plan_report *report, struct heap *heap)
 {
     const struct plan_arguments *arguments = report->arguments;
     const struct plan_question *question = &arguments->question;
-    struct plan_group *group = &report->group;
     char why[200];
-    uint64_t members = question->members != 0 ? question->members : report->modelled->members;
-    *group = arguments->group;
-    group->members = (uint32_t)members;
-    group->quorum = plan_protocol_quorum(report->modelled->protocol, group->members, (uint32_t)question->k);
-    group->durable = report->modelled->protocol->durable;
-    if (!plan_group_check(group, why, sizeof why)) {
+    report->group =
+        group_of(report, question->members != 0 ? question->members : report->modelled->members, question->k);
+    if (!plan_group_check(&report->group, why, sizeof why)) {
         fprintf(stderr, "lockstep plan: %s: %s; give another --members or --k, or leave out --mttf\n",
                 report->modelled->protocol->name, why);
         return CLI_USAGE;
     }
-    if (plan_outlook(group, arguments->mission_s, heap, &report->outlook) != OK) {
-        fputs("lockstep plan: no memory for the model\n", stderr);
-        return CLI_FAILED;
-    }
+    if (plan_outlook(&report->group, arguments->mission_s, heap, &report->outlook) != OK)
+        return no_memory();
     if (arguments->simulate == 0)
         return CLI_OK;
-    if (plan_simulate(group, arguments->simulate, arguments->seed, &report->simulation) != OK) {
+    if (plan_simulate(&report->group, arguments->simulate, arguments->seed, &report->simulation) != OK) {
         fprintf(stderr, "lockstep plan: the simulation took more than %llu steps, because nodes are down so much of the "
                         "time; ask for fewer cycles than --simulate %llu\n",
                 (unsigned long long)PLAN_STEPS_MAX, (unsigned long long)arguments->simulate);
         return CLI_FAILED;
     }
     report->simulated = true;
+    return CLI_OK;
+}
+
+/* The same nodes in groups of other sizes: the smallest for each k, while they grow and can be modelled. */
+static int model_sizes(struct plan_report *report, struct heap *heap)
+{
+    struct plan_question question = report->arguments->question;
+    struct plan_protocol judged;
+    char why[200];
+    uint64_t members = 0;
+    question.members = 0;
+    for (question.k = 0; question.k < PLAN_SIZES_MAX; question.k++) {
+        struct plan_size *size = &report->sizes[report->size_count];
+        plan_protocol_judge(&question, report->modelled->protocol, &judged);
+        if (judged.members <= members)
+            break;
+        members = judged.members;
+        *size = (struct plan_size){.k = question.k, .group = group_of(report, members, question.k)};
+        if (!plan_group_check(&size->group, why, sizeof why))
+            break;
+        if (plan_outlook(&size->group, report->arguments->mission_s, heap, &size->outlook) != OK)
+            return no_memory();
+        report->size_count++;
+    }
     return CLI_OK;
 }
 
@@ -84,11 +118,11 @@ static int work_out(struct plan_report *report)
     if (report->modelled == NULL)
         return CLI_OK;
     struct heap *heap = heap_create_system(PLAN_HEAP_BYTES);
-    if (heap == NULL) {
-        fputs("lockstep plan: no memory for the model\n", stderr);
-        return CLI_FAILED;
-    }
+    if (heap == NULL)
+        return no_memory();
     int status = model(report, heap);
+    if (status == CLI_OK && report->arguments->sizes)
+        status = model_sizes(report, heap);
     heap_destroy_system(heap);
     return status;
 }

@@ -81,6 +81,18 @@ static json_t *exact_of(const struct plan_outlook *outlook)
                      outlook->mission_outage, "mission_data_loss", outlook->mission_data_loss);
 }
 
+static json_t *sizes_of(const struct plan_report *report)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < report->size_count; i++) {
+        const struct plan_size *size = &report->sizes[i];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "k", whole(size->k), "members",
+                                              whole(size->group.members), "quorum", whole(size->group.quorum), "exact",
+                                              exact_of(&size->outlook)));
+    }
+    return list;
+}
+
 static json_t *estimate_of(struct plan_estimate estimate)
 {
     return json_pack("{s:o, s:o}", "mean", time_of(estimate.mean), "half_width",
@@ -102,6 +114,8 @@ int plan_print_json(const struct plan_report *report)
     if (complete && report->modelled != NULL)
         complete = json_object_set_new(all, "group", group_of(report)) == 0 &&
                    json_object_set_new(all, "exact", exact_of(&report->outlook)) == 0;
+    if (complete && report->size_count > 0)
+        complete = json_object_set_new(all, "sizes", sizes_of(report)) == 0;
     if (complete && report->simulated)
         complete = json_object_set_new(all, "simulated", simulated_of(&report->simulation)) == 0;
     complete = complete && json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) == 0;

@@ -57,6 +57,7 @@ void plan_help(void)
          "  --crews N        repairs at a time (default: as many as there are members)\n"
          "  --mission TIME   the probability of a loss is told for this long (default 1y)\n"
          "  --protocol NAME  model a group of this protocol (default: the first that can)\n"
+         "  --sizes          besides, groups of other sizes of the same nodes, side by side\n"
          "  --simulate N     besides, N cycles of a Monte Carlo run (2 to 10000000)\n"
          "  --seed S         of that run (default 1)\n"
          "\n"
@@ -193,6 +194,10 @@ static int take_option(struct plan_arguments *out, struct given *given, char **a
         out->json = true;
         return CLI_OK;
     }
+    if (strcmp(name, "--sizes") == 0) {
+        out->sizes = true;
+        return CLI_OK;
+    }
     if (strcmp(name, "--signatures") == 0) {
         out->question.signatures = true;
         return CLI_OK;
@@ -242,7 +247,7 @@ static int check_together(struct plan_arguments *out, const struct given *given)
     if (group->mttf_s > 0 && !(group->mttr_s > 0))
         return refuse("--mttf needs the time of repair too:", "--mttr");
     bool about_times = group->mttr_s > 0 || !isinf(group->disk_mttf_s) || group->disk_mttr_s > 0 || group->crews > 0 ||
-                       out->simulate > 0 || out->protocol != NULL || numbers[SEED] >= 0 || out->mission_s > 0;
+                       out->simulate > 0 || out->sizes || out->protocol != NULL || numbers[SEED] >= 0 || out->mission_s > 0;
     if (!(group->mttf_s > 0) && about_times)
         return refuse("a group can be modelled when it is known how often a node fails; there is no", "--mttf");
     if (isinf(group->disk_mttf_s) && group->disk_mttr_s > 0)

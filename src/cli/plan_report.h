@@ -10,7 +10,7 @@
 #include "lab/plan_protocols.h"
 #include "lab/plan_simulate.h"
 
-enum { PLAN_PROTOCOLS_MAX = 64 };
+enum { PLAN_PROTOCOLS_MAX = 64, PLAN_SIZES_MAX = 6 };
 
 struct plan_arguments {
     struct plan_question question;
@@ -18,7 +18,14 @@ struct plan_arguments {
     struct plan_group group; /* an MTTF of 0: nothing is to be modelled */
     double mission_s;
     uint64_t simulate, seed; /* cycles; 0: none */
-    bool json, help;
+    bool sizes, json, help;
+};
+
+/* A group of the smallest size that masks k failures. */
+struct plan_size {
+    uint64_t k;
+    struct plan_group group;
+    struct plan_outlook outlook;
 };
 
 struct plan_report {
@@ -29,6 +36,8 @@ struct plan_report {
     const struct plan_protocol *modelled; /* NULL: none */
     struct plan_group group;
     struct plan_outlook outlook;
+    struct plan_size sizes[PLAN_SIZES_MAX];
+    uint32_t size_count; /* 0: not asked for */
     bool simulated;
     struct plan_simulation simulation;
 };

@@ -21,7 +21,7 @@ static void print_wrapped(int indent, const char *text)
         }
         column += printf("%s%.*s", column > indent ? " " : "", length, text);
         text += length;
-        text += *text == ' ';
+        text += strspn(text, " ");
     }
     putchar('\n');
 }
@@ -117,31 +117,41 @@ static void percent(char out[NUMBER_SIZE], double unavailable)
                  100 * (1 - unavailable));
 }
 
+/* "fails after 4 years and is back in 2 h" */
+static void print_pace(char *out, size_t size, const char *fails, double after_s, const char *back, double in_s)
+{
+    char after[PLAN_DURATION_SIZE], in[PLAN_DURATION_SIZE];
+    plan_duration_print(after, after_s);
+    plan_duration_print(in, in_s);
+    if (isinf(in_s))
+        snprintf(out, size, "%s after %s and is never %s", fails, after, back);
+    else
+        snprintf(out, size, "%s after %s and is %s in %s", fails, after, back, in);
+}
+
 static void print_times(const struct plan_report *report)
 {
-    char mttf[PLAN_DURATION_SIZE], mttr[PLAN_DURATION_SIZE], text[TEXT_SIZE], disks[160] = "disks are not lost";
     const struct plan_group *group = &report->group;
-    if (!isinf(group->disk_mttf_s)) {
-        plan_duration_print(mttf, group->disk_mttf_s);
-        plan_duration_print(mttr, group->disk_mttr_s);
-        snprintf(disks, sizeof disks, "a disk is lost after %s and %s %s", mttf,
-                 isinf(group->disk_mttr_s) ? "filled again" : "filled again in", mttr);
-    }
-    plan_duration_print(mttf, group->mttf_s);
-    plan_duration_print(mttr, group->mttr_s);
-    snprintf(text, sizeof text,
-             "%s, %u members of which %u must be up; in the mean a node fails after %s and is back %s %s, with %s; %s; "
-             "%s%.0u repairs at a time; failures are independent",
-             report->modelled->protocol->name, group->members, group->quorum, mttf, isinf(group->mttr_s) ? "" : "in",
-             mttr, group->durable ? "what it had stored" : "nothing left", disks,
-             group->crews == 0 ? "any number of" : "up to ", group->crews);
+    char text[TEXT_SIZE], nodes[160], disks[160] = "disks are not lost", crews[64] = "";
+    print_pace(nodes, sizeof nodes, "a node fails", group->mttf_s, "back", group->mttr_s);
+    if (!isinf(group->disk_mttf_s))
+        print_pace(disks, sizeof disks, "a disk is lost", group->disk_mttf_s, "filled again", group->disk_mttr_s);
+    if (group->crews != 0)
+        snprintf(crews, sizeof crews, " up to %u repairs at a time;", group->crews);
+    snprintf(text, sizeof text, "%s, %u members of which %u must be up; in the mean %s; %s; %s;%s failures are "
+                                "independent",
+             report->modelled->protocol->name, group->members, group->quorum, nodes,
+             group->durable ? "a crash leaves what is on disk" : "a crash leaves nothing", disks, crews);
     printf("\ngroup:    ");
     print_wrapped(TOP_INDENT, text);
 }
 
 static void print_row(const char *name, const char *exact, const char *simulated)
 {
-    printf("  %-36s %-32s %s\n", name, exact, simulated);
+    if (*simulated == '\0')
+        printf("  %-34s %s\n", name, exact);
+    else
+        printf("  %-34s %-30s %s\n", name, exact, simulated);
 }
 
 static void estimate_time(const struct plan_report *report, struct plan_estimate estimate, char out[NUMBER_SIZE])
@@ -173,7 +183,7 @@ static void print_unavailable(const struct plan_report *report)
                  estimate.mean > 0 ? 100 * estimate.half_width / estimate.mean : 0);
     print_row("share of time that it is out", exact, simulated);
     plan_duration_print(span, outlook->outage_s);
-    print_row("an outage lasts", span, "");
+    print_row("an outage lasts", isinf(outlook->outage_s) ? "for ever" : span, "");
 }
 
 static void print_losses(const struct plan_report *report)
@@ -195,6 +205,24 @@ static void print_losses(const struct plan_report *report)
     print_row(name, exact, "");
 }
 
+static void print_sizes(const struct plan_report *report)
+{
+    char mission[PLAN_DURATION_SIZE], available[NUMBER_SIZE], outage[PLAN_DURATION_SIZE], loss[PLAN_DURATION_SIZE];
+    if (report->size_count == 0)
+        return;
+    plan_duration_print(mission, report->outlook.mission_s);
+    printf("\n  %2s  %7s  %6s  %-22s %-19s %-19s LOSS IN %s\n", "K", "MEMBERS", "QUORUM", "AVAILABILITY", "TO FIRST OUTAGE",
+           "TO LOSS OF DATA", mission);
+    for (uint32_t i = 0; i < report->size_count; i++) {
+        const struct plan_size *size = &report->sizes[i];
+        percent(available, size->outlook.unavailability);
+        plan_duration_print(outage, size->outlook.quorum_loss_s);
+        plan_duration_print(loss, size->outlook.data_loss_s);
+        printf("  %2llu  %7u  %6u  %-22s %-19s %-19s %.3g\n", (unsigned long long)size->k, size->group.members,
+               size->group.quorum, available, outage, loss, size->outlook.mission_data_loss);
+    }
+}
+
 static void print_group(const struct plan_report *report)
 {
     char simulated[NUMBER_SIZE] = "";
@@ -207,6 +235,7 @@ static void print_group(const struct plan_report *report)
     print_losses(report);
     if (isinf(report->outlook.data_loss_s))
         puts("  A crash loses no data that is on disk; --disk-mttf tells what lost disks do.");
+    print_sizes(report);
 }
 
 void plan_print_text(const struct plan_report *report)

@@ -8,15 +8,15 @@
 #include "base/number.h"
 #include "lab/plan_model.h"
 
-static const double YEARS_MAX = 1e9;
+static const double YEARS_MAX = 1e9, DAY_S = 86400;
 
 /* From the largest to the smallest. */
 static const struct {
     const char *unit;
-    const char *word; /* as printed */
+    const char *word; /* as printed; years and days have a plural */
     double seconds;
 } units[] = {
-    {"y", "years", PLAN_YEAR_S}, {"w", NULL, 604800}, {"d", "days", 86400},    {"h", "h", 3600},
+    {"y", "year", PLAN_YEAR_S}, {"w", NULL, 604800}, {"d", "day", 86400},     {"h", "h", 3600},
     {"m", "min", 60},            {"s", "s", 1},       {"ms", "ms", 1.0 / 1000},
 };
 enum { UNITS = sizeof units / sizeof units[0] };
@@ -67,10 +67,13 @@ void plan_duration_print(char out[PLAN_DURATION_SIZE], double seconds)
     while (unit < UNITS - 1 && (units[unit].word == NULL || seconds < units[unit].seconds))
         unit++;
     double value = seconds / units[unit].seconds;
+    int length;
     if (value >= 1e6)
-        snprintf(out, PLAN_DURATION_SIZE, "%.3g %s", value, units[unit].word);
+        length = snprintf(out, PLAN_DURATION_SIZE, "%.3g", value);
     else if (value >= 1000)
-        snprintf(out, PLAN_DURATION_SIZE, "%.0f %s", value, units[unit].word);
+        length = snprintf(out, PLAN_DURATION_SIZE, "%.0f", value);
     else
-        snprintf(out, PLAN_DURATION_SIZE, "%.4g %s", value, units[unit].word);
+        length = snprintf(out, PLAN_DURATION_SIZE, "%.4g", value);
+    bool plural = units[unit].seconds >= DAY_S && strcmp(out, "1") != 0;
+    snprintf(out + length, PLAN_DURATION_SIZE - (size_t)length, " %s%s", units[unit].word, plural ? "s" : "");
 }

@@ -48,9 +48,9 @@ static void test_print(void **state)
         double seconds;
         const char *text;
     } rows[] = {
-        {7200, "2 h"},   {0.18, "180 ms"}, {0.0001, "0.1 ms"}, {59, "59 s"},      {90, "1.5 min"}, {86400, "1 days"},
+        {7200, "2 h"},   {0.18, "180 ms"}, {0.0001, "0.1 ms"}, {59, "59 s"},      {90, "1.5 min"}, {86400, "1 day"},
         {1209600, "14 days"}, {PLAN_YEAR_S * 11.4, "11.4 years"}, {PLAN_YEAR_S * 12345, "12345 years"},
-        {PLAN_YEAR_S * 3.62e15, "3.62e+15 years"}, {INFINITY, "never"},
+        {PLAN_YEAR_S * 3.62e15, "3.62e+15 years"}, {PLAN_YEAR_S, "1 year"}, {INFINITY, "never"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[PLAN_DURATION_SIZE];

@@ -30,7 +30,7 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
     [PLAN_DWORK] = {"Dwork, Lynch and Stockmeyer 1988", "Consensus in the presence of partial synchrony, JACM 35(2)",
                     "Where bounds hold from an unknown time on, agreement takes 2k+1 processes that crash or omit, and "
                     "3k+1 that lie, signed or not.",
-                    "cap-partition"},
+                    NULL},
     [PLAN_CHANDRA] = {"Chandra and Toueg 1996", "Unreliable failure detectors for reliable distributed systems, JACM 43(2)",
                       "A detector that is sometimes wrong takes a majority that is right; what relies on a perfect one "
                       "disagrees when it errs.",
