@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Checks `lockstep plan` from outside: its answers, as text and as JSON, its errors, that every scenario it names exists,
-that the Monte Carlo run agrees with the exact model, and that docs/planning.md shows what it prints."""
+"""Checks `lockstep plan` from outside: its answers, as text and as JSON, its errors, that every scenario it names
+exists, that the Monte Carlo run agrees with the exact model, and that docs/planning.md shows what it prints."""
 
 import json
 import os

@@ -77,8 +77,9 @@ static int model(struct plan_report *report, struct heap *heap)
     if (arguments->simulate == 0)
         return CLI_OK;
     if (plan_simulate(&report->group, arguments->simulate, arguments->seed, &report->simulation) != OK) {
-        fprintf(stderr, "lockstep plan: the simulation took more than %llu steps, because nodes are down so much of the "
-                        "time; ask for fewer cycles than --simulate %llu\n",
+        fprintf(stderr,
+                "lockstep plan: the simulation took more than %llu steps, because nodes are down so much of the time; "
+                "ask for fewer cycles than --simulate %llu\n",
                 (unsigned long long)PLAN_STEPS_MAX, (unsigned long long)arguments->simulate);
         return CLI_FAILED;
     }

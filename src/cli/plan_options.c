@@ -35,7 +35,8 @@ void plan_help(void)
          "\n"
          "Says whether agreement is possible under what is known of failures and time, which protocols of this build\n"
          "give it and with how many members; and, from how often a node fails and how long it stays away, what\n"
-         "availability and what time to a loss of data follow. The exit status is 1 when no protocol of this build can.\n"
+         "availability and what time to a loss of data follow. The exit status is 1 when no protocol of this build\n"
+         "can.\n"
          "\n"
          "  --failures F     what nodes do when they fail: crash (default), omission, timing, value, arbitrary\n"
          "  --k N            nodes that may fail (default 1)\n"
@@ -63,8 +64,8 @@ void plan_help(void)
          "\n"
          "  --json           for programs; times in seconds, null is never\n"
          "\n"
-         "A TIME is like 4y, 2h, 1d12h or 250ms: y (365.25 days), w, d, h, m, s, ms. A group of up to 25 members can be\n"
-         "modelled.");
+         "A TIME is like 4y, 2h, 1d12h or 250ms: y (365.25 days), w, d, h, m, s, ms. A group of up to 25 members can\n"
+         "be modelled.");
 }
 
 /* ---- values ---- */
@@ -93,7 +94,8 @@ static int take_number(const char *name, const char *value, uint64_t least, uint
 {
     char *end = NULL;
     size_t length = strlen(value);
-    uint64_t number = length > 0 && length < 20 && strspn(value, "0123456789") == length ? strtoull(value, &end, 10) : 0;
+    bool digits = length > 0 && length < 20 && strspn(value, "0123456789") == length;
+    uint64_t number = digits ? strtoull(value, &end, 10) : 0;
     if (end == NULL || number < least || number > most) {
         fprintf(stderr, "lockstep plan: %s takes a whole number from %llu to %llu, not '%s'\n", name,
                 (unsigned long long)least, (unsigned long long)most, value);
@@ -130,7 +132,22 @@ struct option {
     size_t time_at; /* of the double in struct plan_arguments */
 };
 
-enum { FAILURES, PROCESSES, DELAY, MESSAGES, SEND, LINKS, ORDER, PARTITION, K, MEMBERS, CREWS, SIMULATE, SEED, NUMBERS };
+enum {
+    FAILURES,
+    PROCESSES,
+    DELAY,
+    MESSAGES,
+    SEND,
+    LINKS,
+    ORDER,
+    PARTITION,
+    K,
+    MEMBERS,
+    CREWS,
+    SIMULATE,
+    SEED,
+    NUMBERS,
+};
 
 static const struct option options[] = {
     [FAILURES] = {"--failures", WORD, failures_words, 0, 0, 0},
@@ -247,7 +264,8 @@ static int check_together(struct plan_arguments *out, const struct given *given)
     if (group->mttf_s > 0 && !(group->mttr_s > 0))
         return refuse("--mttf needs the time of repair too:", "--mttr");
     bool about_times = group->mttr_s > 0 || !isinf(group->disk_mttf_s) || group->disk_mttr_s > 0 || group->crews > 0 ||
-                       out->simulate > 0 || out->sizes || out->protocol != NULL || numbers[SEED] >= 0 || out->mission_s > 0;
+                       out->simulate > 0 || out->sizes || out->protocol != NULL || numbers[SEED] >= 0 ||
+                       out->mission_s > 0;
     if (!(group->mttf_s > 0) && about_times)
         return refuse("a group can be modelled when it is known how often a node fails; there is no", "--mttf");
     if (isinf(group->disk_mttf_s) && group->disk_mttr_s > 0)

@@ -67,8 +67,8 @@ static void print_possible(const struct plan_report *report)
     const char *rule = possible->rule == MEMBERS_ANY ? "" : members_for_k_name(possible->rule);
     printf("possible: %s", plan_can_name(possible->can));
     if (possible->members > 0)
-        printf(", %s %s%s%llu members", possible->can == PLAN_NO ? "it takes" : "with", rule, *rule != '\0' ? " = " : "",
-               (unsigned long long)possible->members);
+        printf(", %s %s%s%llu members", possible->can == PLAN_NO ? "it takes" : "with", rule,
+               *rule != '\0' ? " = " : "", (unsigned long long)possible->members);
     printf("\n%*s", TOP_INDENT, "");
     print_wrapped(TOP_INDENT, possible->why);
     print_proof(TOP_INDENT, possible->theorem, possible->can == PLAN_NO);
@@ -96,8 +96,8 @@ static void print_partition(const struct plan_report *report)
     char scenario[SCENARIO_NAME_SIZE];
     bool shown = scenario_named("cap-partition", scenario);
     if (report->arguments->question.partition == PLAN_ANSWER)
-        print_wrapped(0, "\nNo protocol of this build answers on both sides of a cut and reconciles afterwards: all that "
-                         "order commands choose one truth, and refuse without a quorum.");
+        print_wrapped(0, "\nNo protocol of this build answers on both sides of a cut and reconciles afterwards: all "
+                         "that order commands choose one truth, and refuse without a quorum.");
     else if (report->arguments->question.partition == PLAN_REFUSE)
         printf("\nWhile the network is cut, the side with a quorum goes on, and every other refuses%s%s.\n",
                shown ? ": lockstep run " : "", shown ? scenario : "");
@@ -211,8 +211,8 @@ static void print_sizes(const struct plan_report *report)
     if (report->size_count == 0)
         return;
     plan_duration_print(mission, report->outlook.mission_s);
-    printf("\n  %2s  %7s  %6s  %-22s %-19s %-19s LOSS IN %s\n", "K", "MEMBERS", "QUORUM", "AVAILABILITY", "TO FIRST OUTAGE",
-           "TO LOSS OF DATA", mission);
+    printf("\n  %2s  %7s  %6s  %-22s %-19s %-19s LOSS IN %s\n", "K", "MEMBERS", "QUORUM", "AVAILABILITY",
+           "TO FIRST OUTAGE", "TO LOSS OF DATA", mission);
     for (uint32_t i = 0; i < report->size_count; i++) {
         const struct plan_size *size = &report->sizes[i];
         percent(available, size->outlook.unavailability);

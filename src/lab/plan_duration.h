@@ -14,7 +14,7 @@ enum { PLAN_DURATION_SIZE = 40 };
  * duration of 0, and for one above a billion years. */
 bool plan_duration_parse(const char *text, double *seconds);
 
-/* Prints it with the digits that people want, three or more: "2h", "11.4 years", "3.62e+15 years", "0.18 s", "never". */
+/* Prints it with three or four digits, or whole: "2 h", "11.4 years", "3.62e+15 years", "180 ms", "never". */
 void plan_duration_print(char out[PLAN_DURATION_SIZE], double seconds);
 
 #endif

@@ -32,8 +32,11 @@ static void test_parse(void **state)
 static void test_refuse(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",    "4",    "y",   "4x",   "-4y", "4 y",  " 4y",   "0s",      "0y0h", "4y4y",
-                                      "1h1d", "1.2.3h", ".h", "1e9y", "inf", "nan", "never4y", "2000000000y", "4Y", "0x4h"};
+    static const char *const bad[] = {
+        "",     "4",      "y",  "4x",   "-4y", "4 y", " 4y",     "0s",          "0y0h", "4y4y",
+        "1h1d", "1.2.3h", ".h", "1e9y", "inf", "nan", "never4y", "2000000000y", "4Y",   "1..h",
+        "0x4h",
+    };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         double seconds = -1;
         assert_false(plan_duration_parse(bad[i], &seconds));

@@ -6,15 +6,15 @@
 
 static const struct plan_proof proofs[PLAN_THEOREMS] = {
     [PLAN_TWO_GENERALS] = {"Akkoyunlu, Ekanadham and Huber 1975; Gray 1978",
-                           "Some constraints and tradeoffs in the design of network communications, SOSP; Notes on data "
-                           "base operating systems",
+                           "Some constraints and tradeoffs in the design of network communications, SOSP; Notes on "
+                           "data base operating systems",
                            "Over a link that may lose any message no number of acknowledgements makes two sure of each "
                            "other: without the last of them the same would have to be decided.",
                            "two-generals"},
     [PLAN_FLP] = {"Fischer, Lynch and Paterson 1985",
                   "Impossibility of distributed consensus with one faulty process, JACM 32(2)",
-                  "Among asynchronous processes of which one may crash, every protocol that never disagrees has a run in "
-                  "which nothing is ever decided.",
+                  "Among asynchronous processes of which one may crash, every protocol that never disagrees has a run "
+                  "in which nothing is ever decided.",
                   "raft-split-vote"},
     [PLAN_PEASE] = {"Pease, Shostak and Lamport 1980", "Reaching agreement in the presence of faults, JACM 27(2)",
                     "Processes that lie need 3k+1 in all, unless what they say is signed.", "byzantine-three"},
@@ -31,7 +31,8 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
                     "Where bounds hold from an unknown time on, agreement takes 2k+1 processes that crash or omit, and "
                     "3k+1 that lie, signed or not.",
                     NULL},
-    [PLAN_CHANDRA] = {"Chandra and Toueg 1996", "Unreliable failure detectors for reliable distributed systems, JACM 43(2)",
+    [PLAN_CHANDRA] = {"Chandra and Toueg 1996",
+                      "Unreliable failure detectors for reliable distributed systems, JACM 43(2)",
                       "A detector that is sometimes wrong takes a majority that is right; what relies on a perfect one "
                       "disagrees when it errs.",
                       "flooding"},
@@ -40,8 +41,8 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
                     "down.",
                     "two-phase-commit-blocks"},
     [PLAN_GILBERT] = {"Gilbert and Lynch 2002",
-                      "Brewer's conjecture and the feasibility of consistent, available, partition-tolerant web services, "
-                      "SIGACT News 33(2)",
+                      "Brewer's conjecture and the feasibility of consistent, available, partition-tolerant web "
+                      "services, SIGACT News 33(2)",
                       "While the network is cut, a register that is one for all cannot be answered for on both sides.",
                       "cap-partition"},
 };
@@ -140,8 +141,8 @@ static struct plan_feasible in_rounds(const struct plan_question *question)
         return yes(PLAN_YES, MEMBERS_K_PLUS_1, k, PLAN_THEOREM_NONE,
                    "A crash is noticed for certain when a round ends; one of k+1 rounds is without one (flooding).");
     return yes(PLAN_YES, MEMBERS_2K_PLUS_1, k, PLAN_THEOREM_NONE,
-               "Who omits messages, or is late for the round, may not hear either: without a majority of processes that "
-               "are right, two halves would decide each for itself.");
+               "Who omits messages, or is late for the round, may not hear either: without a majority of processes "
+               "that are right, two halves would decide each for itself.");
 }
 
 /* The table, where time is not bounded throughout. */
@@ -151,7 +152,8 @@ static struct plan_feasible by_table(const struct plan_question *question)
     if (!plan_table(synchronous, question->delay_bounded, question->ordered, question->multicast)) {
         if (!synchronous && !question->delay_bounded && !question->ordered)
             return no(PLAN_FLP, "Who is slow cannot be told from who has crashed.");
-        return no(PLAN_DOLEV, "One crash can prevent every decision: these bounds and orders fall short of the minimal cases.");
+        return no(PLAN_DOLEV,
+                  "One crash can prevent every decision: these bounds and orders fall short of the minimal cases.");
     }
     if (question->failures != MASKS_CRASH)
         return (struct plan_feasible){.can = PLAN_OPEN, .theorem = PLAN_DOLEV,

@@ -1,18 +1,19 @@
 /* Whether agreement is possible at all, and with how many processes: what the literature has proved.
  *
  * Agreement is what consensus, atomic multicast and a replicated state machine need alike (Chandra and Toueg 1996,
- * section 7): all processes that are right decide the same, in the end. The answer depends on how processes fail, on how
- * many of them (k), and on what is known about time:
+ * section 7): all processes that are right decide the same, in the end. The answer depends on how processes fail, on
+ * how many of them (k), and on what is known about time:
  *
  * - synchronous: bounds on the pace of processes are known and always hold;
  * - partially synchronous: bounds hold, but from an unknown time on (Dwork, Lynch and Stockmeyer 1988);
  * - asynchronous: there are none.
  *
- * For the first and the last, Dolev, Dwork and Stockmeyer 1987 (as Turek and Shasha 1992 print it) give a table over the
- * delay of messages, their order, and whether a process sends to all in one step. "Ordered" there is stronger than what
- * a FIFO channel gives: messages reach a process in the real-time order in which they were sent, whoever sent them. Their
- * fifth parameter, whether receiving and sending are one step, is taken as no; with it, broadcasts and a bounded delay
- * there is one more case in which agreement is possible. The table is about crashes and about messages that arrive. */
+ * For the first and the last, Dolev, Dwork and Stockmeyer 1987 (as Turek and Shasha 1992 print it) give a table over
+ * the delay of messages, their order, and whether a process sends to all in one step. "Ordered" there is stronger than
+ * what a FIFO channel gives: messages reach a process in the real-time order in which they were sent, whoever sent
+ * them. Their fifth parameter, whether receiving and sending are one step, is taken as no; with it, broadcasts and a
+ * bounded delay there is one more case in which agreement is possible. The table is about crashes and about messages
+ * that arrive. */
 #ifndef LOCKSTEP_LAB_PLAN_FEASIBLE_H
 #define LOCKSTEP_LAB_PLAN_FEASIBLE_H
 

@@ -1,11 +1,11 @@
 /* What becomes of a group whose members fail and are repaired: an exact Markov model.
  *
  * A member is up, crashed (its disk keeps what it stored) or without its disk. Each that is up crashes at the rate
- * 1/MTTF; each that is not without its disk loses it at the rate 1/disk MTTF; crashed ones come back at the rate 1/MTTR,
- * and lost disks are replaced and filled again from the others at the rate 1/disk MTTR, as many at a time as there are
- * crews. Members fail independently of each other, and all times are exponentially distributed: that makes the pair
- * (members crashed, disks lost) a Markov chain, for which every number below is exact. Without disks that fail it is the
- * birth-death chain over failed members.
+ * 1/MTTF; each that is not without its disk loses it at the rate 1/disk MTTF; crashed ones come back at the rate
+ * 1/MTTR, and lost disks are replaced and filled again from the others at the rate 1/disk MTTR, as many at a time as
+ * there are crews. Members fail independently of each other, and all times are exponentially distributed: that makes
+ * the pair (members crashed, disks lost) a Markov chain, for which every number below is exact. Without disks that
+ * fail it is the birth-death chain over failed members.
  *
  * - The group is available while a quorum of members is up.
  * - A disk is filled again only while a quorum is up, since it is the quorum that knows what to fill it with.

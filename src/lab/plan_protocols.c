@@ -81,7 +81,8 @@ static bool lacks(const struct plan_question *question, const struct place *plac
     if (place->purpose == OBSERVES) {
         say(out, PLAN_NO, PLAN_THEOREM_NONE, "It observes what others do; it does not make them agree.");
     } else if (place->purpose == SHOWS) {
-        say(out, PLAN_NO, PLAN_TWO_GENERALS, "It is here to be seen failing: two sides and a link that loses messages.");
+        say(out, PLAN_NO, PLAN_TWO_GENERALS,
+            "It is here to be seen failing: two sides and a link that loses messages.");
     } else if (place->purpose == COMMITS && question->k > 0) {
         say(out, PLAN_NO, PLAN_SKEEN, "It waits for every member: one that is down blocks it until it is back.");
     } else if (question->order > protocol->order) {

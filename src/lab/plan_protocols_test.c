@@ -147,8 +147,9 @@ static void test_rounds(void **state)
 static void test_never_better_than_possible(void **state)
 {
     (void)state;
-    const struct protocol *all[] = {protocol_find("raft"), protocol_find("two-phase-commit"), &flooding, &oral, &written,
-                                    &pbft};
+    const struct protocol *all[] = {protocol_find("raft"), protocol_find("two-phase-commit"),
+                                    &flooding,             &oral,
+                                    &written,              &pbft};
     for (uint32_t bits = 0; bits < 256; bits++)
         for (int failures = MASKS_CRASH; failures <= MASKS_ARBITRARY; failures++)
             for (uint64_t members = 0; members < 9; members++)

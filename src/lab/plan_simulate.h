@@ -1,9 +1,9 @@
 /* A Monte Carlo run of the group of plan_model.h, to compare the exact numbers with.
  *
- * It simulates members, each with a state of its own, and shares with the solver the rates and what counts as an outage,
- * nothing else. A plain run would see nothing: outages lie centuries apart. So it uses two things that are exact in the
- * mean (Goyal, Shahabuddin, Heidelberger, Nicola and Glynn, "A unified framework for simulating Markovian models of
- * highly dependable systems", IEEE Transactions on Computers 41(1), 1992):
+ * It simulates members, each with a state of its own, and shares with the solver the rates and what counts as an
+ * outage, nothing else. A plain run would see nothing: outages lie centuries apart. So it uses two things that are
+ * exact in the mean (Goyal, Shahabuddin, Heidelberger, Nicola and Glynn, "A unified framework for simulating Markovian
+ * models of highly dependable systems", IEEE Transactions on Computers 41(1), 1992):
  *
  * - cycles: a run from all members up until all are up again. The mean time to a loss is the mean time until a cycle
  *   ends or sees a loss, divided by the probability that it sees one;

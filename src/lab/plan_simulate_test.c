@@ -79,7 +79,7 @@ static void test_agrees_with_the_model(void **state)
         assert_true(isinf(exact.quorum_loss_s) || seen.quorum_loss_s.half_width < 0.2 * exact.quorum_loss_s);
         assert_true(isinf(exact.data_loss_s) || seen.data_loss_s.half_width < 0.5 * exact.data_loss_s);
     }
-    /* One in twenty is expected outside of its interval; numbers of one group share their cycles, so they go together. */
+    /* One in twenty is expected outside of its interval; those of one group share their cycles, so they go together. */
     assert_true(outside <= compared / 4);
     heap_destroy_system(heap);
 }
