@@ -33,6 +33,7 @@ static const struct plan_group groups[] = {
     {3, 2, 0, true, 100, INFINITY, INFINITY, 1},
     {5, 3, 0, true, 100, INFINITY, 300, 20},
     {5, 3, 0, true, 100, 5, 300, INFINITY},
+    {3, 2, 0, true, 1000, 10, 50, 20}, /* losses are common, and time goes on after them */
 };
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
