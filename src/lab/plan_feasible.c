@@ -21,7 +21,7 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
     [PLAN_LAMPORT] = {"Lamport, Shostak and Pease 1982", "The Byzantine generals problem, TOPLAS 4(3)",
                       "With oral messages k traitors need 3k+1 generals; with signed ones any number will do, and from "
                       "k+2 on there is something to agree on.",
-                      "byzantine-three"},
+                      "byzantine-three-signed"},
     [PLAN_DOLEV] = {"Dolev, Dwork and Stockmeyer 1987",
                     "On the minimal synchronism needed for distributed consensus, JACM 34(1)",
                     "Agreement despite crashes takes synchronous processes with bounded delay or ordered messages, or "
@@ -30,12 +30,12 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
     [PLAN_DWORK] = {"Dwork, Lynch and Stockmeyer 1988", "Consensus in the presence of partial synchrony, JACM 35(2)",
                     "Where bounds hold from an unknown time on, agreement takes 2k+1 processes that crash or omit, and "
                     "3k+1 that lie, signed or not.",
-                    NULL},
+                    "paxos-two-servers"},
     [PLAN_CHANDRA] = {"Chandra and Toueg 1996",
                       "Unreliable failure detectors for reliable distributed systems, JACM 43(2)",
                       "A detector that is sometimes wrong takes a majority that is right; what relies on a perfect one "
                       "disagrees when it errs.",
-                      "flooding"},
+                      NULL},
     [PLAN_SKEEN] = {"Skeen 1981", "Nonblocking commit protocols, SIGMOD",
                     "With two phases there are states in which the others can neither commit nor abort without who is "
                     "down.",

@@ -12,22 +12,25 @@ struct place {
     const char *name;
     enum purpose purpose;
     bool rounds;               /* relies on known bounds: its rounds end by time */
-    bool signed_messages;      /* k+2 members, whatever the card says in general */
     enum plan_theorem without; /* what is lost without those bounds */
+    bool signed_messages;      /* relies on signatures: k+2 members */
+    uint64_t k_most;           /* failures that it is made for; 0: any number */
+    const char *but;           /* said with a yes; NULL: nothing */
 };
 
 /* One row a protocol, by name. */
 static const struct place places[] = {
-    {"raft", AGREES, false, false, PLAN_THEOREM_NONE},
-    {"paxos", AGREES, false, false, PLAN_THEOREM_NONE},
-    {"pbft", AGREES, false, false, PLAN_THEOREM_NONE},
-    {"flooding", AGREES, true, false, PLAN_CHANDRA},
-    {"byzantine-vectors", AGREES, true, false, PLAN_DWORK},
-    {"oral-messages", AGREES, true, false, PLAN_DWORK},
-    {"signed-messages", AGREES, true, true, PLAN_DWORK},
-    {"two-generals", SHOWS, true, false, PLAN_TWO_GENERALS},
-    {"two-phase-commit", COMMITS, false, false, PLAN_THEOREM_NONE},
-    {"chandy-lamport", OBSERVES, false, false, PLAN_THEOREM_NONE},
+    {"raft", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"paxos", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"pbft", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"flooding", AGREES, true, PLAN_CHANDRA, false, 0, NULL},
+    {"flooding-early", AGREES, true, PLAN_CHANDRA, false, 0, "a member that crashes may have decided otherwise"},
+    {"byzantine-vectors", AGREES, true, PLAN_DWORK, false, 1, NULL},
+    {"oral-messages", AGREES, true, PLAN_DWORK, false, 3, NULL},
+    {"signed-messages", AGREES, true, PLAN_DWORK, true, 0, NULL},
+    {"two-generals", SHOWS, true, PLAN_TWO_GENERALS, false, 0, NULL},
+    {"two-phase-commit", COMMITS, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"chandy-lamport", OBSERVES, false, PLAN_THEOREM_NONE, false, 0, NULL},
 };
 
 static const struct place *place_of(const struct protocol *protocol)
@@ -95,6 +98,9 @@ static bool lacks(const struct plan_question *question, const struct place *plac
                      ? "; 2k+1 and a voter that is right mask wrong answers, not wrong orders"
                      : "");
         out->can = PLAN_NO;
+    } else if (place->k_most > 0 && question->k > place->k_most) {
+        snprintf(out->why, sizeof out->why, "It is made for k = %llu at most.", (unsigned long long)place->k_most);
+        out->can = PLAN_NO;
     } else if (place->signed_messages && !question->signatures && question->k > 0) {
         say(out, PLAN_NO, PLAN_LAMPORT, "It relies on signatures, which the question does not grant.");
     } else {
@@ -158,6 +164,8 @@ void plan_protocol_judge(const struct plan_question *question, const struct prot
             "It never disagrees, and decides once messages arrive in time and a quorum is up.");
     else
         say(out, PLAN_YES, PLAN_THEOREM_NONE, "It agrees and decides.");
+    if (out->can == PLAN_YES && place->but != NULL)
+        snprintf(out->why, sizeof out->why, "It agrees and decides; but %s.", place->but);
 }
 
 uint32_t plan_protocol_quorum(const struct protocol *protocol, uint32_t members, uint32_t k)

@@ -105,7 +105,11 @@ static const struct protocol flooding = {.name = "flooding", .order = ORDER_NONE
 static const struct protocol oral = {.name = "oral-messages", .order = ORDER_NONE, .masks = MASKS_ARBITRARY,
                                      .members_for_k = MEMBERS_3K_PLUS_1};
 static const struct protocol written = {.name = "signed-messages", .order = ORDER_NONE, .masks = MASKS_ARBITRARY,
-                                        .members_for_k = MEMBERS_ANY};
+                                        .members_for_k = MEMBERS_K_PLUS_1};
+static const struct protocol vectors = {.name = "byzantine-vectors", .order = ORDER_NONE, .masks = MASKS_ARBITRARY,
+                                        .members_for_k = MEMBERS_3K_PLUS_1};
+static const struct protocol early = {.name = "flooding-early", .order = ORDER_NONE, .masks = MASKS_CRASH,
+                                      .members_for_k = MEMBERS_K_PLUS_1};
 static const struct protocol pbft = {.name = "pbft", .order = ORDER_TOTAL, .masks = MASKS_ARBITRARY,
                                      .members_for_k = MEMBERS_3K_PLUS_1};
 static const struct protocol generals = {.name = "two-generals"};
@@ -117,6 +121,8 @@ static void test_rounds(void **state)
                                      .delay_bounded = true, .order = ORDER_NONE};
     assert_int_equal(judge(&flooding, question).can, PLAN_YES);
     assert_int_equal(judge(&flooding, question).members, 3);
+    assert_int_equal(judge(&early, question).can, PLAN_YES);
+    assert_non_null(strstr(judge(&early, question).why, "but a member that crashes"));
     assert_int_equal(judge(&generals, question).can, PLAN_NO);
     question.order = ORDER_TOTAL; /* it decides once */
     assert_int_equal(judge(&flooding, question).can, PLAN_NO);
@@ -125,6 +131,10 @@ static void test_rounds(void **state)
     assert_int_equal(judge(&flooding, question).can, PLAN_NO);
     assert_int_equal(judge(&oral, question).can, PLAN_YES);
     assert_int_equal(judge(&oral, question).members, 7);
+    assert_int_equal(judge(&vectors, question).can, PLAN_NO); /* one traitor only */
+    question.k = 1;
+    assert_int_equal(judge(&vectors, question).can, PLAN_YES);
+    question.k = 2;
     assert_int_equal(judge(&written, question).can, PLAN_NO);
     question.signatures = true;
     assert_int_equal(judge(&written, question).can, PLAN_YES);
