@@ -43,7 +43,7 @@ static json_t *proof_of(enum plan_theorem theorem)
 
 static json_t *possible_of(const struct plan_feasible *possible)
 {
-    return json_pack("{s:s, s:o, s:s, s:o}", "can", plan_can_name(possible->can), "members",
+    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "can", plan_can_name(possible->can), "rule", possible->rule, "members",
                      possible->members == 0 ? json_null() : whole(possible->members), "why", possible->why, "theorem",
                      proof_of(possible->theorem));
 }

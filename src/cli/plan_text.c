@@ -64,7 +64,7 @@ static void print_question(const struct plan_question *question)
 static void print_possible(const struct plan_report *report)
 {
     const struct plan_feasible *possible = &report->possible;
-    const char *rule = possible->rule == MEMBERS_ANY ? "" : members_for_k_name(possible->rule);
+    const char *rule = possible->rule;
     printf("possible: %s", plan_can_name(possible->can));
     if (possible->members > 0)
         printf(", %s %s%s%llu members", possible->can == PLAN_NO ? "it takes" : "with", rule,
@@ -74,21 +74,37 @@ static void print_possible(const struct plan_report *report)
     print_proof(TOP_INDENT, possible->theorem, possible->can == PLAN_NO);
 }
 
+/* What was proved of protocols, each once, but for what stands at the top. */
+static void print_proofs(const struct plan_report *report)
+{
+    bool said[PLAN_THEOREMS] = {false};
+    said[report->possible.theorem] = true;
+    for (uint32_t i = 0; i < report->protocol_count; i++) {
+        enum plan_theorem theorem = report->protocols[i].theorem;
+        if (theorem == PLAN_THEOREM_NONE || said[theorem])
+            continue;
+        said[theorem] = true;
+        putchar('\n');
+        print_proof(0, theorem, true);
+    }
+}
+
 static void print_protocols(const struct plan_report *report)
 {
     printf("\n%-20s %-10s %-12s %s\n", "PROTOCOL", "AGREES", "MEMBERS", "WHY");
     for (uint32_t i = 0; i < report->protocol_count; i++) {
         const struct plan_protocol *judged = &report->protocols[i];
-        char members[64] = "-";
+        const struct plan_proof *proof = plan_proof_of(judged->theorem);
+        char members[64] = "-", why[TEXT_SIZE];
         if (judged->can != PLAN_NO)
             snprintf(members, sizeof members, "%s%s%llu", judged->members_rule,
                      strcmp(judged->members_rule, "any") == 0 ? ", from " : " = ", (unsigned long long)judged->members);
+        snprintf(why, sizeof why, "%s%s%s%s", judged->why, proof->name != NULL ? " [" : "",
+                 proof->name != NULL ? proof->name : "", proof->name != NULL ? "]" : "");
         printf("%-20s %-10s %-12s ", judged->protocol->name, plan_can_name(judged->can), members);
-        print_wrapped(PROTOCOL_INDENT, judged->why);
-        bool said_above = judged->theorem == report->possible.theorem && report->possible.can == PLAN_NO;
-        if (judged->can != PLAN_YES && !said_above)
-            print_proof(PROTOCOL_INDENT, judged->theorem, true);
+        print_wrapped(PROTOCOL_INDENT, why);
     }
+    print_proofs(report);
 }
 
 static void print_partition(const struct plan_report *report)

@@ -84,7 +84,7 @@ bool plan_table(bool synchronous, bool delay_bounded, bool ordered, bool multica
 
 static struct plan_feasible no(enum plan_theorem theorem, const char *why)
 {
-    return (struct plan_feasible){.can = PLAN_NO, .theorem = theorem, .why = why};
+    return (struct plan_feasible){.can = PLAN_NO, .rule = "", .theorem = theorem, .why = why};
 }
 
 static uint64_t members_of(enum members_for_k rule, uint64_t k)
@@ -105,8 +105,11 @@ static uint64_t members_of(enum members_for_k rule, uint64_t k)
 static struct plan_feasible yes(enum plan_can can, enum members_for_k rule, uint64_t k, enum plan_theorem theorem,
                                 const char *why)
 {
-    return (struct plan_feasible){
-        .can = can, .rule = rule, .members = members_of(rule, k), .theorem = theorem, .why = why};
+    return (struct plan_feasible){.can = can,
+                                  .rule = rule == MEMBERS_ANY ? "" : members_for_k_name(rule),
+                                  .members = members_of(rule, k),
+                                  .theorem = theorem,
+                                  .why = why};
 }
 
 static bool lies(const struct plan_question *question)
@@ -131,6 +134,7 @@ static struct plan_feasible in_rounds(const struct plan_question *question)
     if (lies(question) && question->signatures) {
         struct plan_feasible answer = yes(PLAN_YES, MEMBERS_ANY, k, PLAN_LAMPORT,
                                           "Signed messages cannot be altered on their way: k+1 rounds, k+2 processes.");
+        answer.rule = "k+2";
         answer.members = k + 2;
         return answer;
     }
@@ -156,7 +160,7 @@ static struct plan_feasible by_table(const struct plan_question *question)
                   "One crash can prevent every decision: these bounds and orders fall short of the minimal cases.");
     }
     if (question->failures != MASKS_CRASH)
-        return (struct plan_feasible){.can = PLAN_OPEN, .theorem = PLAN_DOLEV,
+        return (struct plan_feasible){.can = PLAN_OPEN, .rule = "", .theorem = PLAN_DOLEV,
                                       .why = "The table says yes for crashes; for stronger failures it says nothing."};
     return yes(PLAN_YES, MEMBERS_K_PLUS_1, question->k, PLAN_DOLEV,
                "The order in which messages arrive is the same for all, so all can decide by it.");

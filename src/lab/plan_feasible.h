@@ -80,7 +80,7 @@ const struct plan_proof *plan_proof_of(enum plan_theorem theorem);
 
 struct plan_feasible {
     enum plan_can can;
-    enum members_for_k rule;   /* fewest processes; MEMBERS_ANY where no number would do, and for signed messages */
+    const char *rule;          /* fewest processes, as "2k+1"; empty where k does not matter or no number would do */
     uint64_t members;          /* the number for this k; 0 where no number would do */
     enum plan_theorem theorem; /* of the answer, and of the number */
     const char *why;           /* one sentence. Static */

@@ -90,6 +90,8 @@ static void test_sizes(void **state)
         assert_size(MASKS_VALUE, PLAN_SYNCHRONOUS, false, k, 3 * k + 1);
         assert_size(MASKS_ARBITRARY, PLAN_SYNCHRONOUS, false, k, 3 * k + 1);
         assert_size(MASKS_ARBITRARY, PLAN_SYNCHRONOUS, true, k, k + 2);
+        struct plan_question written = {.failures = MASKS_VALUE, .k = k, .delay_bounded = true, .signatures = true};
+        assert_string_equal(plan_feasible(&written).rule, "k+2");
         assert_size(MASKS_CRASH, PLAN_PARTIALLY_SYNCHRONOUS, false, k, 2 * k + 1);
         assert_size(MASKS_TIMING, PLAN_PARTIALLY_SYNCHRONOUS, true, k, 2 * k + 1);
         assert_size(MASKS_ARBITRARY, PLAN_PARTIALLY_SYNCHRONOUS, false, k, 3 * k + 1);
