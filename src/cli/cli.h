@@ -20,6 +20,7 @@ int cli_run(int argc, char **argv);
 int cli_explore(int argc, char **argv);
 int cli_mutants(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_plan(int argc, char **argv);
 int cli_diagram(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_bench(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct subcommand subcommands[] = {
     {"explore", cli_explore, "execute every ordering of a small configuration"},
     {"mutants", cli_mutants, "switch rules off and count the seeds until the laboratory notices"},
     {"check", cli_check, "check recorded histories and traces"},
+    {"plan", cli_plan, "say what can agree under given failures, and how available it is"},
     {"diagram", cli_diagram, "draw a stored trace, or recordings of nodes"},
     {"replay", cli_replay, "step the members of a recorded node again"},
     {"bench", cli_bench, "measure a running cluster"},

@@ -9,9 +9,10 @@
 
 #include "cli/cli.h"
 #include "cli/pictures.h"
+#include "cli/scenario_folder.h"
 #include "lab/scenario/scenario.h"
 
-enum { FILES_MAX = 1024, BREAKS_MAX = 16, PATH_SIZE = 1024 };
+enum { FILES_MAX = 1024, BREAKS_MAX = 16, PATH_SIZE = SCENARIO_PATH_SIZE };
 
 struct arguments {
     const char *files[FILES_MAX];
@@ -50,40 +51,11 @@ static int usage_error(const char *what, const char *value)
 
 /* ---- where scenarios are ---- */
 
-static bool is_directory(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (directory != NULL)
-        closedir(directory);
-    return directory != NULL;
-}
-
-/* The folder that came with the program: beside it in a build tree, under share/ when it is installed. */
-static bool find_folder(char out[PATH_SIZE])
-{
-    static const char *const places[] = {"scenarios", "../share/lockstep/scenarios"};
-    char program[PATH_SIZE - 64];
-    ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (size <= 0)
-        return false;
-    program[size] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash == NULL)
-        return false;
-    slash[1] = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(out, PATH_SIZE, "%s%s", program, places[i]);
-        if (is_directory(out))
-            return true;
-    }
-    return false;
-}
-
 /* A name without a folder that is no file here may be one of ours. */
 static const char *find_file(const char *name)
 {
     char folder[PATH_SIZE];
-    if (strchr(name, '/') != NULL || access(name, F_OK) == 0 || !find_folder(folder))
+    if (strchr(name, '/') != NULL || access(name, F_OK) == 0 || !scenario_folder(folder))
         return name;
     char *path = malloc(PATH_SIZE + 256);
     if (path == NULL)
@@ -105,7 +77,7 @@ static int by_name(const void *a, const void *b)
 static int add_all(struct arguments *arguments)
 {
     char folder[PATH_SIZE];
-    DIR *directory = find_folder(folder) ? opendir(folder) : NULL;
+    DIR *directory = scenario_folder(folder) ? opendir(folder) : NULL;
     if (directory == NULL) {
         fprintf(stderr, "lockstep run: the folder of scenarios is neither beside the program nor in ../share/lockstep "
                         "of it; name the files instead\n");
