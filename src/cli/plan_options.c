@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/plan_report.h"
-#include "lab/plan_duration.h"
+#include "lab/plan/plan_duration.h"
 #include "protocol/registry.h"
 
 static const char *const failures_words[] = {"crash", "omission", "timing", "value", "arbitrary", NULL};

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lab/plan_feasible.h"
-#include "lab/plan_model.h"
-#include "lab/plan_protocols.h"
-#include "lab/plan_simulate.h"
+#include "lab/plan/plan_feasible.h"
+#include "lab/plan/plan_model.h"
+#include "lab/plan/plan_protocols.h"
+#include "lab/plan/plan_simulate.h"
 
 enum { PLAN_PROTOCOLS_MAX = 64, PLAN_SIZES_MAX = 6 };
 

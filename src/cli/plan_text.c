@@ -5,7 +5,7 @@
 
 #include "cli/plan_report.h"
 #include "cli/scenario_folder.h"
-#include "lab/plan_duration.h"
+#include "lab/plan/plan_duration.h"
 
 enum { WIDTH = 110, PROTOCOL_INDENT = 45, TOP_INDENT = 10, TEXT_SIZE = 1024, NUMBER_SIZE = 96 };
 

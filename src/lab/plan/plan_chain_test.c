@@ -1,5 +1,5 @@
 /* The solvers of chains beside Gauss and beside closed forms, also where Gauss keeps no digit. */
-#include "lab/plan_chain.h"
+#include "lab/plan/plan_chain.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Durations of plans: what is read, what is refused, how it is printed. */
-#include "lab/plan_duration.h"
+#include "lab/plan/plan_duration.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lab/plan_model.h"
+#include "lab/plan/plan_model.h"
 
 static void test_parse(void **state)
 {

@@ -1,10 +1,10 @@
-#include "lab/plan_model.h"
+#include "lab/plan/plan_model.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "base/error.h"
-#include "lab/plan_chain.h"
+#include "lab/plan/plan_chain.h"
 
 enum { STATES_MAX = (PLAN_MEMBERS_MAX + 1) * (PLAN_MEMBERS_MAX + 2) / 2, NO_STATE = -1 };
 

@@ -1,4 +1,4 @@
-#include "lab/plan_simulate.h"
+#include "lab/plan/plan_simulate.h"
 
 #include <math.h>
 

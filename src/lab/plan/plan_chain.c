@@ -1,4 +1,4 @@
-#include "lab/plan_chain.h"
+#include "lab/plan/plan_chain.h"
 
 #include <math.h>
 #include <string.h>

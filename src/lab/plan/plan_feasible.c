@@ -1,4 +1,4 @@
-#include "lab/plan_feasible.h"
+#include "lab/plan/plan_feasible.h"
 
 #include <stddef.h>
 

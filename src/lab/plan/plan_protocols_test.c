@@ -1,5 +1,5 @@
 /* What is said of the protocols of this build, and of cards that it may get. */
-#include "lab/plan_protocols.h"
+#include "lab/plan/plan_protocols.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@ static void test_every_protocol_has_a_row(void **state)
     (void)state;
     for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++)
         if (!plan_protocol_is_known(*at))
-            fail_msg("%s has no row in src/lab/plan_protocols.c: which bounds on time does it rely on?", (*at)->name);
+            fail_msg("%s has no row in src/lab/plan/plan_protocols.c: which bounds on time does it rely on?", (*at)->name);
     const struct protocol stranger = {.name = "stranger"};
     assert_false(plan_protocol_is_known(&stranger));
 }

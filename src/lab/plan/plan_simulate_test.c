@@ -1,5 +1,5 @@
 /* The Monte Carlo run beside the exact model, and both beside a plain simulation that draws every time. */
-#include "lab/plan_simulate.h"
+#include "lab/plan/plan_simulate.h"
 
 #include <math.h>
 #include <setjmp.h>

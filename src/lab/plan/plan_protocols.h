@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lab/plan_feasible.h"
+#include "lab/plan/plan_feasible.h"
 
 enum { PLAN_WHY_SIZE = 320 };
 

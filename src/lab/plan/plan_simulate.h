@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#include "lab/plan_model.h"
+#include "lab/plan/plan_model.h"
 
 /* Failures and repairs that one simulation may take together. */
 #define PLAN_STEPS_MAX UINT64_C(400000000)

@@ -1,6 +1,6 @@
 /* The model of failing and repaired members beside closed forms: binomial availability, the known means of one, two and
  * three machines, a birth-death recursion, and the reliability of k out of n without repair. */
-#include "lab/plan_model.h"
+#include "lab/plan/plan_model.h"
 
 #include <math.h>
 #include <setjmp.h>

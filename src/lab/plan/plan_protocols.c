@@ -1,4 +1,4 @@
-#include "lab/plan_protocols.h"
+#include "lab/plan/plan_protocols.h"
 
 #include <stdio.h>
 #include <string.h>

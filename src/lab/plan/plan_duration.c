@@ -1,4 +1,4 @@
-#include "lab/plan_duration.h"
+#include "lab/plan/plan_duration.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
-#include "lab/plan_model.h"
+#include "lab/plan/plan_model.h"
 
 static const double YEARS_MAX = 1e9, DAY_S = 86400;
 

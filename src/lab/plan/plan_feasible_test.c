@@ -1,5 +1,5 @@
 /* The table of feasibility cell by cell, the sizes, and who says no. */
-#include "lab/plan_feasible.h"
+#include "lab/plan/plan_feasible.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
