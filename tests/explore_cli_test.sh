@@ -59,6 +59,12 @@ for rule in vote-not-stored vote-any-log ack-before-sync; do
     says 1 "violation after" raft --channel fifo --synchronous --crashes 1 --break $rule
 done
 
+# Paxos: agreement with every member's disk and messages at their own pace; and what one rule less does.
+says 0 "complete: no violation" paxos --nodes 3 --channel fifo --synchronous --timers election=2
+says 0 "0 differ" paxos --nodes 2 --timers election=1 --audit
+says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --break quorum-too-small
+says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --crashes 1 --break promise-not-stored
+
 # A shortest trace ends in the state that violates; each step says who did what and what the member is then.
 says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored

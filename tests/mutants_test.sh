@@ -31,11 +31,36 @@ found raft count-self-early 'RAFT-[1-8D]|DIGEST|PROGRESS'
 found raft election-timer-not-rearmed 'PROGRESS'
 found raft ack-before-sync 'RAFT-[1-8D]|DIGEST|PROGRESS'
 found raft sessions-not-kept 'DIGEST|RAFT-8'
+found paxos promise-not-stored 'PAX-[2-5D]|PROGRESS'
+found paxos accept-not-stored 'PAX-[2-5D]'
+found paxos choose-own-value 'PAX-[1345D]|MPX-[12]|DIGEST'
+found paxos choose-first-seen 'PAX-[1345D]|MPX-[12]|DIGEST'
+found paxos accept-lower-ballot 'PAX-[1-5D]|MPX-[12]|DIGEST'
+found paxos quorum-too-small 'PAX-[1345D]'
+found paxos no-gap-filling 'PROGRESS'
+found paxos learn-before-quorum 'PAX-D'
+found paxos read-without-round 'RAFT-8'
+found paxos amnesiac-promises 'PAX-[2-5D]'
+found paxos ack-before-sync 'PAX-[2-5D]|DIGEST|PROGRESS'
+found paxos sessions-not-kept 'DIGEST|RAFT-8'
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'
 found two-phase-commit send-before-decision-stored 'AC[1-5]'
 found two-phase-commit forget-before-all-acks 'AC[1-5]|INVARIANT|PROGRESS'
+found flooding one-round-less 'FLD-2' --nodes 3
+found flooding choose-own 'FLD-2' --nodes 3
+found flooding tell-own-only 'FLD-2' --nodes 3
+found flooding-early choose-own 'FLD-2' --nodes 4
+found flooding-early decide-at-once 'FLD-2' --nodes 4
+found byzantine-vectors lecture-majority 'BV-2' --nodes 4
+found byzantine-vectors no-second-round 'BV-2' --nodes 4
+found oral-messages one-round-less 'IC1' --nodes 4
+found oral-messages last-word 'IC[12]' --nodes 4
+found oral-messages wait-for-all 'IC0' --nodes 4
+found signed-messages accept-forged 'IC[12]' --nodes 3
+found signed-messages accept-short-chain 'IC[12]' --nodes 3
+found signed-messages one-round-less 'IC[12]' --nodes 3
 found chandy-lamport marker-not-first 'CL-[1-3]'
 found chandy-lamport channel-not-recorded 'CL-[1-3]'
 found chandy-lamport non-fifo 'CL-[1-3]'
@@ -52,6 +77,6 @@ out=$("$LOCKSTEP_PROGRAM" mutants raft --rule commit-old-term --campaigns 1 --se
 [ "$status" -eq 1 ] || fail "a rule that was not missed ended with $status: $out"
 echo "$out" | grep -q '>1 ' || fail "the table does not say that one seed was too few: $out"
 
-for protocol in raft two-phase-commit chandy-lamport; do
+for protocol in raft paxos two-phase-commit chandy-lamport; do
     "$LOCKSTEP_PROGRAM" sim "$protocol" --nodes 5 --seeds 1..40 --jobs 2 || fail "$protocol violates without any break"
 done

@@ -16,7 +16,11 @@ SOURCE = os.environ["LOCKSTEP_SOURCE"]
 
 # Those that the laboratory promises.
 PROMISED = [
-    "cap-partition", "chandy-lamport-tokens", "raft-duplicated-messages", "raft-figure-8",
+    "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-signed", "flooding-chain-of-crashes",
+    "flooding-early-decision", "two-generals-last-messenger",
+    "cap-partition", "chandy-lamport-tokens", "paxos-highest-ballot", "paxos-hole", "paxos-late-accept",
+    "paxos-leader-crashes", "paxos-lost-messages", "paxos-stale-leader", "paxos-two-servers",
+    "raft-duplicated-messages", "raft-figure-8",
     "raft-leader-crash-after-replication", "raft-leader-crash-before-replication", "raft-lost-messages",
     "raft-split-vote", "raft-stale-leader", "two-phase-commit-asks-others", "two-phase-commit-blocks",
     "two-phase-commit-votes-no",
@@ -24,9 +28,18 @@ PROMISED = [
 
 # A rule switched off, and what the scenario says then.
 BROKEN = [
+    ("byzantine-four-generals", "no-second-round", "BV-2"),
+    ("byzantine-three-signed", "accept-forged", "IC2"),
+    ("flooding-chain-of-crashes", "one-round-less", "FLD-2"),
+    ("flooding-early-decision", "decide-at-once", "P3 has decision=none"),
     ("raft-stale-leader", "read-without-round", "GET x"),
     ("raft-figure-8", "commit-old-term", "S1 has commit=0"),
     ("raft-figure-8", "vote-any-log", "S3 sends VOTE_ACK to S5"),
+    ("paxos-highest-ballot", "choose-first-seen", "GET x"),
+    ("paxos-hole", "no-gap-filling", "applied>=3"),
+    ("paxos-late-accept", "accept-lower-ballot", "NACK"),
+    ("paxos-leader-crashes", "choose-own-value", "GET x"),
+    ("paxos-stale-leader", "read-without-round", "GET x"),
     ("two-phase-commit-blocks", "decide-alone", "blocked: asks for the decision"),
     ("two-phase-commit-asks-others", "decide-alone", "AC1"),
     ("chandy-lamport-tokens", "channel-not-recorded", "CL-2"),

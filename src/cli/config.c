@@ -42,6 +42,8 @@ struct option_entry {
       "all nodes of the cluster, this one included: 1=host:port,2=host:port,...; none: a cluster of one")              \
     X("data", OPTION_TEXT, data, 0, 0, "data directory")                                                               \
     X("cluster-name", OPTION_TEXT, cluster_name, 0, 0, "nodes of clusters with different names refuse one another")    \
+    X("protocol", OPTION_TEXT, protocol, 0, 0,                                                                         \
+      "by which the nodes agree, the same on all: raft or paxos")                                                      \
     X("init", OPTION_YES_NO, init, 0, 0,                                                                               \
       "this is a new node of a new cluster; without it an empty directory is filled from the other nodes")             \
     X("protected-mode", OPTION_YES_NO, protected_mode, 0, 0, "refuse to listen on addresses that are not loopback")    \

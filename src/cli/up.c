@@ -50,6 +50,7 @@ static void print_help(void)
          "  --nodes N      how many, 1 to 9 (3)\n"
          "  --port PORT    of the first node; the next ones follow, and each has PORT + 10000 for the others (7001)\n"
          "  --data DIR     root of the nodes' data directories and logs (data)\n"
+         "  --protocol P   by which the nodes agree: raft or paxos (raft)\n"
          "  --fresh        begin with empty data: removes the nodes' directories below DIR first\n"
          "  --no-restart   a node that ends stays down");
 }
@@ -354,6 +355,8 @@ int cli_up(int argc, char **argv)
             good = number_argument(value, 1, 55526, &up.cluster.port);
         else if (strcmp(name, "--data") == 0)
             up.cluster.data = value;
+        else if (strcmp(name, "--protocol") == 0)
+            up.cluster.protocol = value;
         else
             good = false;
         good = good && value[0] != '\0';

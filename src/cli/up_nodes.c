@@ -59,6 +59,10 @@ static _Noreturn void become_server(const struct up_cluster *cluster, const stru
     }
     if (cluster->init)
         arguments[count++] = "--init";
+    if (cluster->protocol != NULL) {
+        arguments[count++] = "--protocol";
+        arguments[count++] = cluster->protocol;
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

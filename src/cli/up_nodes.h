@@ -25,6 +25,7 @@ struct up_cluster {
     bool init;        /* the data root is new */
     bool restart;
     const char *data; /* root */
+    const char *protocol; /* by which the nodes agree; NULL: as `lockstep server` by itself */
     char *program;    /* path of this program */
 };
 

@@ -6,8 +6,15 @@
 /* X(object) */
 #define PROTOCOL_LIST(X)                                                                                               \
     X(raft_protocol)                                                                                                   \
+    X(paxos_protocol)                                                                                                  \
     X(two_phase_commit_protocol)                                                                                       \
-    X(chandy_lamport_protocol)
+    X(chandy_lamport_protocol)                                                                                         \
+    X(two_generals_protocol)                                                                                           \
+    X(flooding_protocol)                                                                                               \
+    X(flooding_early_protocol)                                                                                         \
+    X(byzantine_vectors_protocol)                                                                                      \
+    X(oral_messages_protocol)                                                                                          \
+    X(signed_messages_protocol)
 
 #define PROTOCOL_DECLARE(object) extern const struct protocol object;
 PROTOCOL_LIST(PROTOCOL_DECLARE)

@@ -35,6 +35,7 @@ void host_options_default(struct host_options *out)
     *out = (struct host_options){
         .id = 1,
         .cluster_name = "lockstep",
+        .protocol = "raft",
         .protected_mode = true,
         .request_timeout_ns = node.request_timeout_ns,
         .heartbeat_ns = tuning.heartbeat_ns,
@@ -55,7 +56,7 @@ static int copy_texts(struct real_host *host)
     struct host_options *options = &host->options;
     const char **texts[] = {&options->listen, &options->advertise,    &options->peer_listen, &options->peers,
                             &options->data,   &options->cluster_name, &options->config_file,
-                            &options->record};
+                            &options->record, &options->protocol};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (*texts[i] == NULL)
             continue;
@@ -184,7 +185,7 @@ static void fill_spec(struct real_host *host, uint64_t identity)
         .members = host->members.nodes,
         .member_count = host->members.count,
         .k = (host->members.count - 1) / 2,
-        .protocol = protocol_find("raft"),
+        .protocol = protocol_find(options->protocol),
         .service = service_find("kv"),
         .hash_key = {hash_mix(identity, 1), hash_mix(identity, 2)},
     };
@@ -234,9 +235,22 @@ static void fill_node_options(struct real_host *host, uint64_t identity)
     node->wall_ns = clock_wall_ns();
 }
 
+/* Nodes that agree in different ways are of different clusters, and a directory of one is refused by the other. */
+static uint64_t cluster_identity(const struct real_host *host)
+{
+    static const uint64_t key[2] = {UINT64_C(0x61677265656d656e), UINT64_C(0x7470726f746f636f)};
+    const char *protocol = host->options.protocol;
+    uint64_t identity = members_identity(&host->members, host->options.cluster_name);
+    return strcmp(protocol, "raft") == 0 ? identity : hash_mix(identity, hash_keyed(key, protocol, strlen(protocol)));
+}
+
 static int make_node(struct real_host *host, char *why, size_t why_size)
 {
-    uint64_t identity = members_identity(&host->members, host->options.cluster_name);
+    if (protocol_find(host->options.protocol) == NULL) {
+        snprintf(why, why_size, "there is no protocol '%s'; `lockstep protocols` lists them", host->options.protocol);
+        return ERROR_INVALID;
+    }
+    uint64_t identity = cluster_identity(host);
     fill_spec(host, identity);
     int status = spec_check(&host->spec, why, why_size);
     if (status != OK)

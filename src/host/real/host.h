@@ -26,6 +26,7 @@ struct host_options {
     const char *peers;        /* all nodes of the cluster (members.h); NULL or "": a cluster of one */
     const char *data;         /* data directory */
     const char *cluster_name;
+    const char *protocol;     /* by which the nodes agree; the same on all of them */
     const char *config_file;  /* only to be shown; NULL: none */
     const char *record;       /* directory for recordings (record_file.h); NULL: none */
     const char *build;        /* what a recording calls this program; NULL: nothing; borrowed */

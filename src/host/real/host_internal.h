@@ -20,7 +20,7 @@ struct real_host {
     bool handles_open, signals_open;
 
     struct host_options options;
-    char *texts[8]; /* copies of the options' texts */
+    char *texts[9]; /* copies of the options' texts */
     struct members members;
     uint32_t peer_ids[MEMBERS_MAX];
     char listen_host[264];

@@ -105,6 +105,13 @@ static void disk_schedule(void *context, struct world_disk_operation *operation,
     schedule_push(&process->world->schedule, at_ns, WORLD_DISK_DONE, target_of(process), operation);
 }
 
+/* Faults that the group is made for: as many as its protocol masks with so many members, but never a majority. */
+static uint32_t masked_at_most(const struct world *world)
+{
+    uint32_t most = world_k_of(world->options.protocol, world->node_count), minority = (world->node_count - 1) / 2;
+    return most < minority ? most : minority;
+}
+
 static void options_fill(struct process *process)
 {
     struct world *world = process->world;
@@ -119,7 +126,7 @@ static void options_fill(struct process *process)
         .self = process->id,
         .members = world->members,
         .member_count = world->node_count,
-        .k = (world->node_count - 1) / 2,
+        .k = masked_at_most(world),
         .protocol = world->options.protocol,
         .service = world->options.service,
         .hash_key = {0x6c6f636b73746570, 0x776f726c64},

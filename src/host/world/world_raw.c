@@ -8,6 +8,7 @@
 #include "contract/command.h"
 #include "host/world/world_state.h"
 #include "service/account/account.h"
+#include "service/proposal/proposal.h"
 #include "service/token/token.h"
 
 /* A command as clients write it, and as the service takes it. A token group's update begins a snapshot. */
@@ -22,6 +23,8 @@ static const struct raw_command commands[] = {
     {"account", "OPEN", ACCOUNT_OPEN, false, 2},       {"account", "TRANSFER", ACCOUNT_TRANSFER, false, 3},
     {"account", "BALANCE", ACCOUNT_BALANCE, true, 1},  {"account", "TOTAL", ACCOUNT_TOTAL, true, 0},
     {"token", "SNAPSHOT", TOKEN_COUNT, false, 0},      {"token", "COUNT", TOKEN_COUNT, true, 0},
+    {"proposal", "PROPOSE", PROPOSAL_PROPOSE, false, 1}, {"proposal", "PROPOSE", PROPOSAL_PROPOSE, false, 2},
+    {"proposal", "DELIVERED", PROPOSAL_DELIVERED, true, 0},
 };
 
 static const struct raw_command *find(const struct world *world, const struct words *words)

@@ -8,7 +8,7 @@
 #include "base/panic.h"
 #include "host/world/world_state.h"
 
-enum { COUNTER_ONE_IN = 4, TEXT_SIZE = 96, ACCOUNTS = 6, OPENING_BALANCE = 100, AMOUNT_MAX = 30 };
+enum { COUNTER_ONE_IN = 4, TEXT_SIZE = 96, ACCOUNTS = 6, OPENING_BALANCE = 100, AMOUNT_MAX = 30, PROPOSALS = 5 };
 
 static void ask(struct world *world, struct client *client, uint32_t node, const char *text)
 {
@@ -91,12 +91,22 @@ static void ask_account(struct world *world, struct client *client, uint32_t nod
     ask(world, client, node, text);
 }
 
+/* Few values, so that members often propose the same. */
+static void ask_proposal(struct world *world, struct client *client, uint32_t node)
+{
+    char text[TEXT_SIZE];
+    snprintf(text, sizeof text, "PROPOSE %llu", (unsigned long long)random_below(&client->random, PROPOSALS));
+    ask(world, client, node, text);
+}
+
 void workload_ask_raw(struct world *world, struct client *client)
 {
     uint32_t node = (uint32_t)random_below(&client->random, world->node_count) + 1;
     bool read = random_chance(&client->random, 1, 4);
     if (strcmp(world->options.service->name, "account") == 0)
         ask_account(world, client, node, read);
+    else if (strcmp(world->options.service->name, "proposal") == 0)
+        ask_proposal(world, client, node);
     else
         ask(world, client, node, read ? "COUNT" : "SNAPSHOT");
 }

@@ -19,8 +19,15 @@ struct judge_kind {
 };
 
 extern const struct judge_kind judge_raft;
+extern const struct judge_kind judge_paxos;
 extern const struct judge_kind judge_two_phase_commit;
 extern const struct judge_kind judge_chandy_lamport;
+extern const struct judge_kind judge_flooding;
+extern const struct judge_kind judge_flooding_early;
+extern const struct judge_kind judge_byzantine_vectors;
+extern const struct judge_kind judge_oral_messages;
+extern const struct judge_kind judge_signed_messages;
+extern const struct judge_kind judge_two_generals;
 
 /* The judge of that protocol, or NULL: then only the world judges. */
 const struct judge_kind *judge_find(const char *protocol);

@@ -72,6 +72,18 @@ static const struct {
      "requests are handed in by their own node only; a restart begins a session"},
     {"chandy-lamport", "ack-before-sync", "nothing is claimed under crashes, so nothing is read back"},
     {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
+    {"two-generals", "ack-before-sync", "nothing is stored"},
+    {"two-generals", "sessions-not-kept", "nothing is delivered"},
+    {"flooding", "ack-before-sync", "nothing is stored"},
+    {"flooding", "sessions-not-kept", "nothing is delivered"},
+    {"flooding-early", "ack-before-sync", "nothing is stored"},
+    {"flooding-early", "sessions-not-kept", "nothing is delivered"},
+    {"byzantine-vectors", "ack-before-sync", "nothing is stored"},
+    {"byzantine-vectors", "sessions-not-kept", "nothing is delivered"},
+    {"oral-messages", "ack-before-sync", "nothing is stored"},
+    {"oral-messages", "sessions-not-kept", "nothing is delivered"},
+    {"signed-messages", "ack-before-sync", "nothing is stored"},
+    {"signed-messages", "sessions-not-kept", "nothing is delivered"},
 };
 
 static const char *why_not_needed(const struct protocol *protocol, const struct mutant *mutant)

@@ -1,0 +1,211 @@
+/* A Paxos member's canonical state (contract/canon.h): everything that it decides by.
+ *
+ * The members are not interchangeable: of two ballots of one round that of the higher node wins, so a renaming of nodes
+ * changes what they do. So the own id is written as it is, and the nodes of ballots are: that keeps every member in its
+ * place.
+ *
+ * Left out, and why. Times: the explorer lets at least an election timeout pass between two events of a member, so a
+ * leader was never heard "just now", every window has ended, and every timer that runs out is due. The one thing that
+ * then depends on time is whether the disk hangs; it is written. Sequences of promises: only their order matters, and
+ * it is that of the records. What is set anew before it is used: a follower's view of its peers, scratch of a TURN.
+ * What is derived: bytes that are not chosen, indices of slots. Suspicions, which are hints to others. Counters
+ * towards the next checkpoint: an exploration stops with an error before one is taken. */
+#include "protocol/consensus/paxos_internal.h"
+
+static void canon_ballot(struct canon *out, struct paxos_ballot ballot)
+{
+    canon_u64(out, ballot.round);
+    canon_u64(out, ballot.node);
+}
+
+static void canon_ranges(struct canon *out, const struct paxos_ranges *ranges)
+{
+    canon_u64(out, ranges->count);
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        canon_u64(out, ranges->list[i].first_number);
+        canon_u64(out, ranges->list[i].count);
+    }
+}
+
+static void canon_window(struct canon *out, const struct paxos *self, uint64_t stored)
+{
+    const struct paxos_window *window = &self->window;
+    canon_u64(out, window->head);
+    canon_u64(out, window->top);
+    uint64_t before = 0;
+    for (uint64_t slot = window->head; slot <= window->top; slot++) {
+        const struct paxos_cell *cell = paxos_window_at(window, slot);
+        canon_record(out, cell == NULL ? 0 : cell->position);
+        if (cell == NULL)
+            continue;
+        canon_ballot(out, cell->ballot);
+        canon_u64(out, cell->count);
+        canon_u8(out, cell->reported);
+        canon_node(out, cell->origin);
+        canon_position(out, cell->position, stored);
+        canon_u8(out, cell->position == before + 1); /* records that follow one another can go in one message */
+        before = cell->position;
+    }
+}
+
+static void canon_promise(struct canon *out, const struct paxos *self, uint64_t stored)
+{
+    canon_ballot(out, self->promised);
+    canon_u64(out, self->round_seen);
+    canon_u8(out, self->recovering);
+    canon_u8(out, self->state_dirty);
+    canon_position(out, self->state_position, stored);
+    canon_position(out, self->last_position, stored);
+    int64_t waited_ns = self->last_position == self->stored_position ? 0 : self->now_ns - self->unstored_since_ns;
+    canon_u8(out, waited_ns > 0); /* else the next event comes one timeout after the write, which is not yet too late */
+    canon_u8(out, self->disk_full);
+}
+
+static void canon_role(struct canon *out, const struct paxos *self, uint64_t stored)
+{
+    canon_u8(out, (uint8_t)self->role);
+    canon_node(out, self->leader);
+    canon_u8(out, paxos_ballot_same(self->view_ballot, self->promised));
+    canon_u8(out, self->timer_at_ns != EFFECT_DISARM);
+    canon_u64(out, self->quick_tries);
+    canon_u64(out, self->commit);
+    canon_u64(out, self->commit_index);
+    canon_u64(out, self->applied);
+    canon_u64(out, self->matched);
+    canon_position(out, self->match_after, stored);
+    canon_u64(out, self->beat_seen);
+    canon_u64(out, self->held_back);
+    canon_u8(out, self->beat_ack_due);
+    canon_u8(out, self->ack_due);
+}
+
+static void canon_candidate(struct canon *out, const struct paxos *self)
+{
+    canon_u64(out, self->pre_grants);
+    canon_u64(out, self->prepare_from);
+    canon_u8(out, self->own_stored);
+    canon_u64(out, self->fill_next);
+    for (uint32_t i = 0; i < self->member_count; i++) {
+        canon_u8(out, self->peers[canon_place(out, i)].pre_granted);
+        canon_u64(out, self->peers[canon_place(out, i)].reported);
+    }
+}
+
+static void canon_flights(struct canon *out, const struct paxos *self, const struct paxos_peer *peer)
+{
+    canon_u64(out, peer->flight_count);
+    for (uint32_t i = 0; i < peer->flight_count; i++)
+        canon_u64(out, peer->flights[(peer->flight_first + i) % self->flight_max].last_slot);
+}
+
+/* What a leader knows of one member. */
+static void canon_acceptor(struct canon *out, const struct paxos *self, uint32_t place)
+{
+    const struct paxos_peer *peer = &self->peers[place];
+    canon_u8(out, (uint8_t)peer->pace);
+    canon_u8(out, peer->voter);
+    canon_u8(out, peer->paused);
+    canon_u8(out, peer->quick);
+    canon_u8(out, peer->told);
+    canon_u8(out, peer->heard);
+    canon_u64(out, peer->match);
+    canon_u64(out, peer->next);
+    canon_u64(out, peer->checked_beat);
+    canon_u64(out, peer->checked_beat != 0 ? peer->checked_slot : 0);
+    canon_flights(out, self, peer);
+    canon_u64(out, peer->read_gathered);
+    canon_u64(out, peer->read_flying);
+    canon_u64(out, self->beat_quorum.value[place]);
+}
+
+static void canon_leader(struct canon *out, const struct paxos *self, uint64_t stored)
+{
+    canon_u64(out, self->takeover_last);
+    canon_position(out, self->takeover_renew, stored);
+    canon_u64(out, self->own_match);
+    canon_u64(out, self->beat);
+    canon_u8(out, self->beat_due);
+    canon_u8(out, self->heartbeat_due);
+    canon_u8(out, self->commit_due);
+    canon_u8(out, self->told_due);
+    canon_u64(out, self->checkpoint_wanted);
+    for (uint32_t i = 0; i < self->member_count; i++)
+        canon_acceptor(out, self, canon_place(out, i));
+}
+
+/* Lives of the others, and the numbers that were taken from them. */
+static void canon_peers(struct canon *out, const struct paxos *self)
+{
+    for (uint32_t i = 0; i < self->member_count; i++) {
+        const struct paxos_peer *peer = &self->peers[canon_place(out, i)];
+        canon_u64(out, peer->incarnation);
+        canon_u8(out, peer->incarnation_open);
+        canon_u64(out, peer->taken_incarnation);
+        canon_u64(out, peer->taken_last);
+        canon_u64(out, peer->refused_last);
+        canon_u8(out, peer->recover_answered);
+    }
+    canon_u64(out, self->taken_incarnation);
+    canon_u64(out, self->taken_last);
+    canon_u64(out, self->repeated_last);
+}
+
+static void canon_reads(struct canon *out, const struct paxos *self)
+{
+    canon_ranges(out, &self->gathered);
+    canon_ranges(out, &self->flying);
+    canon_ranges(out, &self->ready);
+    canon_u8(out, self->flight_out);
+    canon_u8(out, self->flight_confirmed);
+    canon_u64(out, self->flight_out ? self->flight_beat : 0);
+    canon_u64(out, self->flight_out ? self->flight_slot : 0);
+    canon_u64(out, self->flight_out ? self->flight_number : 0);
+    canon_u64(out, self->read_number);
+    canon_u64(out, self->ready.count > 0 ? self->ready_slot : 0);
+}
+
+static void canon_checkpoints(struct canon *out, const struct paxos *self)
+{
+    canon_u64(out, self->checkpoint_slot);
+    canon_u64(out, self->checkpoint_index);
+    canon_u8(out, self->checkpoint_pending);
+    canon_u8(out, self->adopt_pending);
+    canon_node(out, self->adopt_holder);
+    canon_u64(out, self->adopt_slot);
+}
+
+static void canon_recovery(struct canon *out, const struct paxos *self)
+{
+    canon_u8(out, self->restore_damaged);
+    canon_u8(out, self->restore_foreign);
+    if (!self->recovering)
+        return;
+    canon_u64(out, self->recover_answers);
+    canon_ballot(out, self->recover_ballot);
+    canon_ballot(out, self->recover_target_ballot);
+    canon_u64(out, self->recover_target);
+    canon_ballot(out, self->recover_leader_ballot);
+    canon_u64(out, self->recover_leader_last);
+}
+
+void paxos_canonical(const void *member, struct canon *out)
+{
+    const struct paxos *self = member;
+    /* Before START everything that was restored is on disk. */
+    uint64_t stored = self->started ? self->stored_position : UINT64_MAX;
+    canon_u8(out, self->started);
+    if (self->started || self->promised.round != 0) /* before, nothing tells one member from another */
+        canon_u64(out, self->self_node);
+    canon_u64(out, self->incarnation);
+    canon_promise(out, self, stored);
+    canon_window(out, self, stored);
+    canon_role(out, self, stored);
+    canon_peers(out, self);
+    if (self->role == PAXOS_LEADER)
+        canon_leader(out, self, stored);
+    else if (self->role != PAXOS_FOLLOWER)
+        canon_candidate(out, self);
+    canon_reads(out, self);
+    canon_checkpoints(out, self);
+    canon_recovery(out, self);
+}
