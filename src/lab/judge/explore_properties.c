@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lab/explore_two_generals.h"
+#include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
 #include "protocol/consensus/paxos.h"
 #include "protocol/consensus/raft.h"

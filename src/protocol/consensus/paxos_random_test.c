@@ -216,7 +216,7 @@ static bool noticed(uint64_t seed, uint32_t ablation)
 }
 
 /* Those that chance meets soon; of the others the world says more, as it sees what is accepted and not only what is
- * delivered (lab/paxos_check.c). */
+ * delivered (lab/judge/paxos_check.c). */
 static const uint32_t often[] = {PAXOS_ABLATION_ACCEPT_NOT_STORED, PAXOS_ABLATION_CHOOSE_OWN,
                                  PAXOS_ABLATION_QUORUM_SMALL,      PAXOS_ABLATION_LEARN_EARLY,
                                  PAXOS_ABLATION_READ_NO_ROUND,     PAXOS_ABLATION_AMNESIAC_VOTES};

@@ -1,6 +1,6 @@
 /* Two generals, explored (AG-1): from wherever a run has come, both can still come to attack, or none does: TG-1. Where
  * the last message of a plan is lost, nothing that may still happen makes them agree. */
-#include "lab/explore_two_generals.h"
+#include "lab/judge/explore_two_generals.h"
 
 #include "protocol/consensus/two_generals.h"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/heap_system.h"
-#include "lab/paxos_check.h"
+#include "lab/judge/paxos_check.h"
 
 enum { SLOTS = 8, MEMBERS = 3 };
 

@@ -1,5 +1,5 @@
 /* Agreement in rounds, judged by the promises of consensus (judge_rounds.h). */
-#include "lab/judge_rounds.h"
+#include "lab/judge/judge_rounds.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
  * Two tables of rows: of every slot and ballot the value that was first seen accepted there and who has it on disk;
  * of every slot the value that is chosen, and the lowest ballot in which it was seen to be. A member's open slots are
  * looked at at the end of its turns, when its state and its disk's progress are both known. */
-#include "lab/paxos_check.h"
+#include "lab/judge/paxos_check.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #define LOCKSTEP_LAB_JUDGE_ROUNDS_H
 
 #include "host/world/world.h"
-#include "lab/promise.h"
+#include "lab/promise/promise.h"
 #include "protocol/consensus/rounds.h"
 
 /* UNKNOWN among the values of observations. */

@@ -1,7 +1,7 @@
 /* Flooding consensus across members (AG-2): FLD-1 validity, FLD-2 agreement (of the uniform variant among all that ever
  * decided, at once; of the early one among correct members, in the end), FLD-I integrity, FLD-3 termination. */
-#include "lab/judge.h"
-#include "lab/judge_rounds.h"
+#include "lab/judge/judge.h"
+#include "lab/judge/judge_rounds.h"
 #include "protocol/consensus/flooding.h"
 
 struct flooding_judge {

@@ -1,7 +1,7 @@
 /* Two generals (AG-1): TG-1, at dawn of a plan both generals attack or none does. By then every message that was
  * ever to arrive has: so who did not attack will not. A plan is not judged if one of the two started, stopped, or
  * got its link while it was under way. */
-#include "lab/judge.h"
+#include "lab/judge/judge.h"
 #include "protocol/consensus/rounds.h"
 #include "protocol/consensus/two_generals.h"
 

@@ -1,7 +1,7 @@
 /* Paxos' invariants across members (paxos_check.h), told of what happens in a world. */
 #include "contract/header.h"
-#include "lab/judge.h"
-#include "lab/paxos_check.h"
+#include "lab/judge/judge.h"
+#include "lab/judge/paxos_check.h"
 #include "protocol/consensus/paxos.h"
 
 struct paxos_judge {

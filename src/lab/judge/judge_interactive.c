@@ -1,8 +1,8 @@
 /* Interactive consistency across members, for Byzantine agreement by vectors, OM(m) and SM(m) (AG-7, AG-8): loyal
  * members hold equal vectors (BV-2, IC1), in which the elements of loyal members are their values (BV-1, IC2), and all
  * decide (BV-0, IC0). */
-#include "lab/judge.h"
-#include "lab/judge_rounds.h"
+#include "lab/judge/judge.h"
+#include "lab/judge/judge_rounds.h"
 #include "protocol/consensus/byzantine_vectors.h"
 #include "protocol/consensus/oral_messages.h"
 #include "protocol/consensus/signed_messages.h"

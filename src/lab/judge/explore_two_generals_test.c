@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lab/explore_two_generals.h"
+#include "lab/judge/explore_two_generals.h"
 #include "protocol/consensus/two_generals.h"
 
 /* Requests of plans with bounds 1 to `bound`: the first is taken, those between are refused or not, and the last

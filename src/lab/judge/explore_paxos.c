@@ -4,7 +4,7 @@
  * leads a later round must propose that there. */
 #include <string.h>
 
-#include "lab/explore_properties.h"
+#include "lab/judge/explore_properties.h"
 #include "protocol/consensus/paxos.h"
 
 enum { SLOTS_MAX = 12 };
