@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Histories whose verdicts are known from the definitions, checked by `lockstep check` as its users would: the
-anomalies of Adya's thesis (1999), of Fekete, O'Neil and O'Neil (2004), of figure 3 of Bouajjani, Enea, Guerraoui and Hamza (2017)
-and the session guarantees of Terry and others (1994); single objects; notations; and what is no history."""
+anomalies of Adya's thesis (1999), of Fekete, O'Neil and O'Neil (2004), of figure 3 of Bouajjani, Enea, Guerraoui and
+Hamza (2017) and the session guarantees of Terry and others (1994); single objects; notations; and what is no history."""
 
 import json
 import os
