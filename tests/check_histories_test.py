@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """Histories whose verdicts are known from the definitions, checked by `lockstep check` as its users would: the
 anomalies of Adya's thesis (1999), of Fekete, O'Neil and O'Neil (2004), of figure 3 of Bouajjani, Enea, Guerraoui and
-Hamza (2017) and the session guarantees of Terry and others (1994); single objects; notations; and what is no history."""
+Hamza (2017) and the session guarantees of Terry and others (1994); single objects; banks against all orders; notations;
+and what is no history."""
 
+import itertools
 import json
 import os
+import random
 import subprocess
 import tempfile
 import unittest
@@ -231,6 +234,76 @@ class Objects(unittest.TestCase):
     def test_keys_are_named_when_there_is_one(self):
         text = sessions(("wx1", "ry_"), ("wy1", "rx_"))
         self.assertNotIn("illegal key", check(text, "--model", "register", "--consistency", "sequential")[1])
+
+
+def bank_history(chance):
+    """A random bank of two accounts that hold 4: events, and operations with what they must explain."""
+    events, operations, at_work = [], [], {}
+    wanted = chance.randrange(2, 7)
+    while len(operations) < wanted or at_work:
+        process = chance.randrange(3)
+        if process in at_work:
+            operation = at_work.pop(process)
+            operation["end"] = chance.choice(["ok"] * 8 + ["info", "fail"])
+            operation["ended"] = len(events) if operation["end"] == "ok" else float("inf")
+            answer = dict(zip("ab", operation["seen"])) if operation["seen"] else operation["argument"]
+            events.append((process, operation["end"], operation["f"], answer))
+        elif len(operations) < wanted:
+            operation = {"began": len(events), "f": chance.choice(("read", "transfer")), "argument": None, "seen": None}
+            if operation["f"] == "read":
+                there = chance.randrange(5)
+                operation["seen"] = [there, 4 - there]
+            else:
+                there = chance.choice(("ab", "ba"))
+                operation["argument"] = {"from": there[0], "to": there[1], "amount": chance.randrange(1, 4)}
+            at_work[process] = operation
+            operations.append(operation)
+            events.append((process, "invoke", operation["f"], operation["argument"]))
+    return events, operations
+
+
+def bank_fits(order, balance):
+    held = {"a": balance, "b": 4 - balance}
+    for operation in order:
+        if operation["seen"]:
+            if list(held.values()) != operation["seen"]:
+                return False
+            continue
+        move = operation["argument"]
+        held[move["from"]] -= move["amount"]
+        held[move["to"]] += move["amount"]
+        if held[move["from"]] < 0:
+            return False
+    return True
+
+
+def bank_has_order(operations, real_time):
+    """Tries everything: what may have happened, all orders, all balances at first."""
+    certain = [operation for operation in operations if operation["end"] == "ok"]
+    perhaps = [operation for operation in operations if operation["end"] == "info" and operation["f"] == "transfer"]
+    if not any(operation["seen"] for operation in certain):
+        return True
+    for count in range(len(perhaps) + 1):
+        for chosen in itertools.combinations(perhaps, count):
+            for order in itertools.permutations(certain + list(chosen)):
+                late = any(after["ended"] < before["began"] for before, after in itertools.combinations(order, 2))
+                if not (real_time and late) and any(bank_fits(order, balance) for balance in range(5)):
+                    return True
+    return False
+
+
+class Banks(unittest.TestCase):
+    def test_against_all_orders(self):
+        chance = random.Random(3)
+        seen = set()
+        for _ in range(150):
+            events, operations = bank_history(chance)
+            for level in ("strict-serializable", "serializable"):
+                expected = 0 if bank_has_order(operations, level[:6] == "strict") else 1
+                status, text = check(lines(events), "--model", "bank", "--consistency", level)
+                self.assertEqual(status, expected, (level, events, text))
+                seen.add((level, status))
+        self.assertEqual(len(seen), 4)
 
 
 GOOD = after_another((0, "write", 3, 3))
