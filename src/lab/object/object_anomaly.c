@@ -108,7 +108,7 @@ const char *object_anomaly(const struct object_part *part)
         return line_anomaly(part, &counted);
     case OBJECT_MUTEX:
     case OBJECT_FENCED_MUTEX:
-        if (counted.releases > counted.acquires && counted.acquires == 0)
+        if (counted.releases > 0 && counted.acquires == 0)
             return "release of what nobody held";
         return part->objects->type == OBJECT_MUTEX ? "two holders" : "two holders, or a token that fell";
     case OBJECT_COUNTER:

@@ -201,7 +201,7 @@ static void analyse(struct txn_history *history, enum txn_level level, const str
         txn_fine(finding, history, order, search.order_count);
     } else if (end == TXN_SEARCH_NONE) {
         txn_found(finding, history, "no serial order", kv.txns, count,
-                  "and the %u others of the counter-history: in no order does every read fit", (unsigned)count - 1);
+                  "and the rest of the counter-history (%u in all): in no order does every read fit", (unsigned)count);
     } else
         txn_stuck(finding,
                   "values are not written once, so an order was searched for, and %s; write values once, allow more, "
