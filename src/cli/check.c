@@ -180,6 +180,8 @@ static int check_file(const char *name, const struct check_options *options)
         snprintf(verdict.reason, sizeof verdict.reason, "there is not enough memory");
     else
         good = record_check(name, options, record, &verdict, &seconds);
+    if (verdict.kind == VERDICT_OK && record->operation_count == 0)
+        snprintf(verdict.reason, sizeof verdict.reason, "(it holds no operations)");
     printf(verdict.reason[0] != '\0' ? "%s: %s %s\n" : "%s: %s\n", name, verdict_name(verdict.kind), verdict.reason);
     if (options->figures && record != NULL)
         printf("%s: operations=%" PRIu32 " read_s=%.3f check_s=%.3f work=%" PRIu64 " memory_mib=%zu\n", name,

@@ -36,7 +36,7 @@
     X(HISTORY_GETSET, "getset", false)  /* the old value: bytes or nil */                                              \
     X(HISTORY_CAS, "cas", false)        /* set when it is `expected`: done or 1, else nil or 0 */                      \
     X(HISTORY_INCR, "incr", false)      /* add `number` to an integer: the new one, or error */                        \
-    X(HISTORY_APPEND, "append", false)  /* integer: the new length */                                                  \
+    X(HISTORY_APPEND, "append", false)  /* integer: the new length, or done */                                          \
     X(HISTORY_DEL, "del", false)        /* integer 0 or 1 */                                                           \
     X(HISTORY_GETDEL, "getdel", false)  /* the old value: bytes or nil */
 

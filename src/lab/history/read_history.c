@@ -38,7 +38,7 @@ enum event_type { EVENT_UNTYPED, EVENT_INVOKE, EVENT_OK, EVENT_FAIL, EVENT_INFO 
 
 struct event {
     enum event_type type;
-    bool has_process, is_client, error;
+    bool has_process, is_client, is_nemesis, error;
     int64_t process, time_ns;
     uint32_t function, key, value;
 };
@@ -91,6 +91,7 @@ static bool member(struct reading *reading, struct span name, struct event *even
     if (process) {
         event->has_process = true;
         event->is_client = datum.kind == VALUE_INTEGER;
+        event->is_nemesis = datum.kind == VALUE_TEXT && span_equal(datum.text, span_string("nemesis"));
         event->process = datum.integer;
     }
     if (time && (datum.kind == VALUE_INTEGER || datum.kind == VALUE_REAL))
@@ -143,6 +144,13 @@ static bool event_end(struct reading *reading, const struct event *event, uint32
     uint32_t id = reading->open[process];
     if (id == RECORD_NEVER)
         return read_fail(reading, "process %" PRId64 " ends what it did not invoke", event->process);
+    const struct record_operation *operation = &reading->record->operations[id];
+    if (event->function != VALUE_NONE && event->function != operation->function)
+        return read_fail(reading, "process %" PRId64 " ends another function (f) than it invoked", event->process);
+    if (event->key != VALUE_NONE && event->key != operation->key &&
+        record_kind(reading->record, event->key) != VALUE_NULL)
+        return read_fail(reading, "process %" PRId64 " ends an operation on another key than it invoked",
+                         event->process);
     enum record_outcome outcome = event->type == EVENT_OK     ? RECORD_OK
                                   : event->type == EVENT_FAIL ? RECORD_FAIL
                                                               : RECORD_INFO;
@@ -165,7 +173,8 @@ bool read_event(struct reading *reading)
             return false;
     }
     if (event.has_process && !event.is_client)
-        return true;
+        return event.is_nemesis || event.type == EVENT_INFO || event.type == EVENT_UNTYPED ||
+               read_fail(reading, "a client's process is an integer (only info events of others are skipped)");
     if (!event.has_process || event.type == EVENT_UNTYPED)
         return read_fail(reading, "an event has the members process, type and f");
     uint32_t process = record_process(reading->record, event.process);
@@ -202,11 +211,35 @@ static void skip_tag(struct reading *reading)
         reading->at++;
 }
 
+/* Skips space, and in EDN what is discarded between events: "#_form". */
+static bool skip_space(struct reading *reading)
+{
+    struct read_datum ignored;
+    for (reading->syntax->space(reading); reading->syntax == &read_edn && reading->end - reading->at >= 2 &&
+                                          reading->at[0] == '#' && reading->at[1] == '_';
+         reading->syntax->space(reading)) {
+        reading->at += 2;
+        if (!reading->syntax->value(reading, false, 1, &ignored))
+            return false;
+    }
+    return true;
+}
+
+/* Was the last line, read in vain, an event that was cut? Then it begins as one, has no end, and does not end as an
+ * object does. */
+static bool is_cut(const uint8_t *from, const uint8_t *end)
+{
+    while (from < end && (*from == ' ' || *from == '\t'))
+        from++;
+    return from < end && *from == '{' && end[-1] != '}' && memchr(from, '\n', (size_t)(end - from)) == NULL;
+}
+
 /* Reads events up to the closing bracket, or up to the end when that is 0. */
 static bool read_events(struct reading *reading, uint8_t closing)
 {
     for (bool first = true;; first = false) {
-        reading->syntax->space(reading);
+        if (!skip_space(reading))
+            return false;
         bool ended = reading->at == reading->end;
         if (closing == 0 && ended)
             return true;
@@ -223,9 +256,9 @@ static bool read_events(struct reading *reading, uint8_t closing)
             return read_fail(reading, "it ends where an event or a '%c' belongs", closing);
         if (*reading->at != '{')
             return read_fail(reading, "an event is a map, which begins with '{', not with '%c'", *reading->at);
-        reading->at++;
+        const uint8_t *from = reading->at++;
         if (!read_event(reading))
-            return false;
+            return closing == 0 && reading->at == reading->end && is_cut(from, reading->end);
     }
 }
 
@@ -243,16 +276,16 @@ static bool read_line(struct reading *reading)
     return reading->at == reading->end || read_fail(reading, "a line holds more than one value");
 }
 
-/* Reads a line a time, so that damage in one is not taken for a part of the next. The last may be cut: then it has no
- * end and does not end as an object does. */
+/* Reads a line a time, so that damage in one is not taken for a part of the next. The last may be cut. */
 static bool read_lines(struct reading *reading)
 {
     const uint8_t *end = reading->end;
     while (reading->at < end) {
         const uint8_t *line = memchr(reading->at, '\n', (size_t)(end - reading->at));
+        const uint8_t *from = reading->at;
         reading->end = line == NULL ? end : line;
         if (!read_line(reading))
-            return line == NULL && end[-1] != '}';
+            return line == NULL && is_cut(from, end);
         reading->at = line == NULL ? end : line + 1;
     }
     return true;

@@ -2,16 +2,16 @@
  *
  * A history is a sequence of events, each a map with the members (in EDN: the keywords)
  *
- *   process  an integer; events of others, such as Jepsen's "nemesis", are skipped
+ *   process  an integer; info events of others, and all of "nemesis", are skipped; other events of others are errors
  *   type     invoke, ok, fail or info
- *   f        the function
- *   key      which object, any value; may be left out when there is one only
+ *   f        the function; of an end the same one, or left out
+ *   key      which object, any value; may be left out when there is one only; of an end the same one, or left out
  *   value    of an invocation the argument; of an ok the answer
  *   time     nanoseconds, for people
  *   error    of an ok: the service answered an error, in its turn; the answer is then the map {"error": true}
  *
  * Other members are skipped. JSON Lines hold one map a line; the last line may be cut, as a recorder that is killed
- * leaves it. EDN is a sequence of maps, bare or in one vector or list, as Jepsen's history.edn; keywords, symbols and
+ * leaves it, and so may the last of bare EDN maps. EDN is a sequence of maps, bare or in one vector or list, as Jepsen's history.edn; keywords, symbols and
  * characters become texts, sets become lists in the order of their values' ids, and of a tagged literal the tag is
  * dropped, as in #jepsen.history.Op{...}.
  *

@@ -124,7 +124,8 @@ static bool may_produce(const struct history *history, const struct task *task, 
             return false;
         struct span whole = intern_span(&history->values, state);
         struct span tail = intern_span(&history->values, operation->argument);
-        if (whole.size < tail.size || (ended && (uint64_t)operation->integer != whole.size))
+        bool length = ended && operation->answer_kind == HISTORY_INTEGER;
+        if (whole.size < tail.size || (length && (uint64_t)operation->integer != whole.size))
             return false;
         return tail.size == 0 || memcmp(whole.data + whole.size - tail.size, tail.data, tail.size) == 0;
     }

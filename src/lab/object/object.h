@@ -20,7 +20,8 @@
  *   mutex                   acquire, release
  *   fenced-mutex            the same; acquire answers a token, an integer that is larger than any before
  *   counter                 add n (an integer; 1 when left out), read
- *   kv                      the string functions of Redis: see history.h */
+ *   kv                      the string functions of Redis: see history.h; an append's answer of null, or of its own
+ *                           text, says only that it happened */
 #ifndef LOCKSTEP_LAB_OBJECT_H
 #define LOCKSTEP_LAB_OBJECT_H
 

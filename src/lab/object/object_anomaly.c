@@ -3,7 +3,7 @@
 
 struct counted {
     uint32_t reads, writes, total; /* certain ones; a successful compare-and-set counts as a write */
-    uint32_t conditional, puts, takes, empty, failed;
+    uint32_t conditional, puts, takes, empty, failed, acquires, releases;
     const struct object_operation *read, *other;
 };
 
@@ -19,6 +19,8 @@ static struct counted count(const struct object_part *part)
         counted.reads += operation->function == OBJECT_READ;
         counted.writes += operation->function == OBJECT_WRITE;
         counted.conditional += operation->function == OBJECT_CAS;
+        counted.acquires += operation->function == OBJECT_ACQUIRE;
+        counted.releases += operation->function == OBJECT_RELEASE;
         counted.puts += operation->function == OBJECT_PUT;
         counted.takes += operation->function == OBJECT_TAKE;
         counted.empty += operation->function == OBJECT_TAKE && operation->answer == VALUE_NONE;
@@ -70,10 +72,24 @@ static const char *line_anomaly(const struct object_part *part, const struct cou
     return queue ? "elements out of order" : "elements not in the order of a stack";
 }
 
-static const char *set_anomaly(const struct counted *counted)
+static bool shows_twice(const struct record *record, uint32_t list)
+{
+    if (list == VALUE_NONE || record_kind(record, list) != VALUE_LIST)
+        return false;
+    const uint32_t *elements = record_elements_of(record, list);
+    for (uint32_t at = 0; at < record_size_of(record, list); at++)
+        for (uint32_t before = 0; before < at; before++)
+            if (elements[before] == elements[at])
+                return true;
+    return false;
+}
+
+static const char *set_anomaly(const struct record *record, const struct counted *counted)
 {
     if (counted->failed > 0)
         return "element that was refused";
+    if (counted->total == 1 && counted->read != NULL && shows_twice(record, counted->read->answer))
+        return "element twice in one read";
     if (counted->total == 1)
         return "element that nobody added";
     return counted->reads > 1 ? "reads in no order" : "stale read";
@@ -86,16 +102,14 @@ const char *object_anomaly(const struct object_part *part)
     case OBJECT_REGISTER:
         return register_anomaly(&counted);
     case OBJECT_SET:
-        return set_anomaly(&counted);
+        return set_anomaly(part->objects->record, &counted);
     case OBJECT_QUEUE:
     case OBJECT_STACK:
         return line_anomaly(part, &counted);
     case OBJECT_MUTEX:
     case OBJECT_FENCED_MUTEX:
-        for (uint32_t at = 0; at < part->count; at++)
-            if (part->operations[at].certainty != OBJECT_RELAXED && part->operations[at].function == OBJECT_RELEASE &&
-                counted.total == 1)
-                return "release of what nobody held";
+        if (counted.releases > 0 && counted.acquires == 0)
+            return "release of what nobody held";
         return part->objects->type == OBJECT_MUTEX ? "two holders" : "two holders, or a token that fell";
     case OBJECT_COUNTER:
         return counted.reads > 1 ? "reads in no order" : "wrong count";

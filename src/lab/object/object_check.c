@@ -68,6 +68,21 @@ static enum special_end try_special(struct check *check, const struct object_par
 
 /* ---- illegal ---- */
 
+/* The key of all operations that are not relaxed; VALUE_NONE when they have several, or none. */
+static uint32_t common_key(const struct record *record, const struct object_part *part)
+{
+    uint32_t key = VALUE_NONE;
+    for (uint32_t at = 0, seen = 0; at < part->count; at++) {
+        if (part->operations[at].certainty == OBJECT_RELAXED)
+            continue;
+        uint32_t its = record->operations[part->operations[at].id].key;
+        if (seen++ > 0 && its != key)
+            return VALUE_NONE;
+        key = its;
+    }
+    return key;
+}
+
 static void say_illegal(struct check *check, const struct object_part *part, bool minimal)
 {
     const struct record *record = check->objects.record;
@@ -77,8 +92,9 @@ static void say_illegal(struct check *check, const struct object_part *part, boo
     /* The names are those of minimal ones. */
     const char *plain = check->search.level == OBJECT_SEQUENTIAL ? "not sequentially consistent" : "not linearizable";
     snprintf(verdict->anomaly, sizeof verdict->anomaly, "%s", minimal ? object_anomaly(part) : plain);
-    if (part->count > 0 && record->operations[part->operations[0].id].key != VALUE_NONE) {
-        record_print(record, record->operations[part->operations[0].id].key, text, 80);
+    uint32_t key = common_key(record, part);
+    if (key != VALUE_NONE) {
+        record_print(record, key, text, 80);
         say(verdict, "key %s: ", text);
     }
     say(verdict, "%s: ", verdict->anomaly);

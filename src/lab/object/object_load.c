@@ -52,7 +52,7 @@ static struct history_answer kv_answer(const struct loader *loader, const struct
     struct history_answer answer = {.kind = HISTORY_NIL};
     if (kind == VALUE_MAP)
         answer.kind = HISTORY_ERROR;
-    else if (function == HISTORY_SET || kind == VALUE_TRUE)
+    else if (function == HISTORY_SET || kind == VALUE_TRUE || (function == HISTORY_APPEND && kind == VALUE_NULL))
         answer.kind = HISTORY_DONE;
     else if (shows_bytes(function) && kind != VALUE_NULL && kind != VALUE_LIST)
         answer = (struct history_answer){.kind = HISTORY_BYTES, .bytes = bytes_of(record, operation->answer, room)};

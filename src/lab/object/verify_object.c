@@ -282,7 +282,9 @@ static bool do_kv(struct verifier *verifier, const struct record_operation *oper
     if (named(verifier, operation, "append")) {
         buffer_append(&plain->bytes, bytes.data, bytes.size);
         plain->full = true;
-        return counted(verifier, operation, ok, (int64_t)plain->bytes.size);
+        bool length = is_kind(verifier, operation->answered, VALUE_INTEGER) ||
+                      is_kind(verifier, operation->answered, VALUE_MAP);
+        return !length || counted(verifier, operation, ok, (int64_t)plain->bytes.size);
     }
     if (named(verifier, operation, "setnx") || named(verifier, operation, "setxx"))
         return do_conditional(verifier, operation, ok, plain->full == named(verifier, operation, "setxx"), bytes);

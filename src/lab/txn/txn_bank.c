@@ -1,9 +1,10 @@
 /* The bank: money moves between accounts, and whoever reads all of them must see all of it.
  *
  * A sum that changes is a read that saw half of a transfer (read skew), which every level from snapshot isolation and
- * repeatable-read on forbids; below those nothing is promised, and only what was never there is refused. When the first
- * balances are known, the serializable levels are decided by a search: transfers add and subtract, so what the accounts
- * hold follows from which transfers are done, whatever their order. */
+ * repeatable-read on forbids; below those nothing is promised, and only what was never there is refused. At the
+ * serializable levels an order is searched for: transfers add and subtract, so what the accounts hold follows from
+ * which transfers are done, whatever their order, and from what they held at first. Where no read says that, accounts
+ * count from nothing until a read in the order that is tried shows them; from there on they are fixed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #include "lab/txn/txn_internal.h"
 
 #define WORK_DEFAULT UINT64_C(5000000)
+
+enum { WORDS_PER_ACCOUNT = 3 };
+#define FIXED_AT_FIRST UINT32_MAX
 
 struct balance {
     uint32_t account; /* number */
@@ -22,6 +26,7 @@ struct bank_item {
     bool reads;
     uint32_t from, to; /* of a transfer */
     int64_t amount;
+    int64_t lowest_before; /* of the account it took from, while it is entered */
     uint32_t first, count; /* of a read: balances */
 };
 
@@ -35,7 +40,10 @@ struct bank {
     uint32_t balance_count;
     uint32_t *account_of; /* value id -> number + 1 */
     uint32_t account_count;
-    int64_t *accounts; /* what is there, in a search */
+    int64_t *accounts;  /* what is there, in a search; of those that are not fixed, as if nothing had been at first */
+    int64_t *lowest;    /* the least that was there so far, of those that are not fixed */
+    int64_t *at_first;  /* what a fixed one must have held, where it was not known */
+    uint32_t *fixed_by; /* the item whose read showed it, + 1; FIXED_AT_FIRST; 0: not fixed */
     struct verdict *verdict;
     struct heap *heap;
 };
@@ -177,7 +185,12 @@ static bool read_bank(struct bank *bank)
         if (!read_item(bank, at))
             return false;
     bank->accounts = txn_take(bank->arena, bank->account_count, sizeof(int64_t));
-    return bank->accounts != NULL;
+    bank->lowest = txn_take(bank->arena, bank->account_count, sizeof(int64_t));
+    bank->at_first = txn_take(bank->arena, bank->account_count, sizeof(int64_t));
+    bank->fixed_by = txn_take(bank->arena, bank->account_count, sizeof(uint32_t));
+    if (bank->arena->full)
+        txn_verdict_unknown(bank->verdict, "the memory for the check ran out; allow more, or check a shorter history");
+    return !bank->arena->full;
 }
 
 /* ---- sums ---- */
@@ -218,42 +231,114 @@ static bool check_sums(struct bank *bank)
 
 /* ---- the search ---- */
 
-static bool move(struct bank *bank, const struct bank_item *item, bool back)
+static int64_t sum(int64_t left, int64_t right)
 {
-    int64_t *from = &bank->accounts[back ? item->to : item->from], *to = &bank->accounts[back ? item->from : item->to];
-    if (!back && !bank->debts && *from < item->amount && item->from != item->to)
+    return (int64_t)((uint64_t)left + (uint64_t)right);
+}
+
+static int64_t difference(int64_t left, int64_t right)
+{
+    return (int64_t)((uint64_t)left - (uint64_t)right);
+}
+
+static bool transfer(struct bank *bank, struct bank_item *item)
+{
+    int64_t *from = &bank->accounts[item->from], *to = &bank->accounts[item->to];
+    bool fixed = bank->fixed_by[item->from] != 0;
+    if (fixed && !bank->debts && *from < item->amount && item->from != item->to)
         return false;
-    *from = (int64_t)((uint64_t)*from - (uint64_t)item->amount);
-    *to = (int64_t)((uint64_t)*to + (uint64_t)item->amount);
+    *from = difference(*from, item->amount);
+    *to = sum(*to, item->amount);
+    item->lowest_before = bank->lowest[item->from];
+    if (!fixed && *from < item->lowest_before)
+        bank->lowest[item->from] = *from;
     return true;
+}
+
+static void transfer_back(struct bank *bank, const struct bank_item *item)
+{
+    bank->lowest[item->from] = item->lowest_before;
+    bank->accounts[item->to] = difference(bank->accounts[item->to], item->amount);
+    bank->accounts[item->from] = sum(bank->accounts[item->from], item->amount);
+}
+
+/* Does a read show what is there? It fixes accounts that are not, unless they would have been below zero before. */
+static bool show(struct bank *bank, uint32_t number)
+{
+    const struct bank_item *item = &bank->items[number];
+    const struct balance *balances = bank->balances + item->first;
+    for (uint32_t at = 0; at < item->count; at++) {
+        uint32_t account = balances[at].account;
+        int64_t there = bank->accounts[account];
+        if (bank->fixed_by[account] != 0 && there != balances[at].amount)
+            return false;
+        int64_t at_first = difference(balances[at].amount, there);
+        if (bank->fixed_by[account] == 0 && !bank->debts && sum(at_first, bank->lowest[account]) < 0)
+            return false;
+    }
+    for (uint32_t at = 0; at < item->count; at++) {
+        uint32_t account = balances[at].account;
+        if (bank->fixed_by[account] != 0)
+            continue;
+        bank->fixed_by[account] = number + 1;
+        bank->at_first[account] = difference(balances[at].amount, bank->accounts[account]);
+        bank->accounts[account] = balances[at].amount;
+    }
+    return true;
+}
+
+static void show_back(struct bank *bank, uint32_t number)
+{
+    const struct bank_item *item = &bank->items[number];
+    for (uint32_t at = item->first; at < item->first + item->count; at++) {
+        uint32_t account = bank->balances[at].account;
+        if (bank->fixed_by[account] != number + 1)
+            continue;
+        bank->fixed_by[account] = 0;
+        bank->accounts[account] = difference(bank->accounts[account], bank->at_first[account]);
+    }
 }
 
 static bool enter(void *context, uint32_t number)
 {
     struct bank *bank = context;
-    const struct bank_item *item = &bank->items[number];
-    if (!item->reads)
-        return move(bank, item, false);
-    for (uint32_t at = item->first; at < item->first + item->count; at++)
-        if (bank->accounts[bank->balances[at].account] != bank->balances[at].amount)
-            return false;
-    return true;
+    return bank->items[number].reads ? show(bank, number) : transfer(bank, &bank->items[number]);
 }
 
 static void leave(void *context, uint32_t number)
 {
     struct bank *bank = context;
-    if (!bank->items[number].reads)
-        move(bank, &bank->items[number], true);
+    if (bank->items[number].reads)
+        show_back(bank, number);
+    else
+        transfer_back(bank, &bank->items[number]);
 }
 
+/* A read that fixes nothing. */
 static bool harmless(const void *context, uint32_t number)
 {
     const struct bank *bank = context;
-    return bank->items[number].reads;
+    const struct bank_item *item = &bank->items[number];
+    for (uint32_t at = item->first; item->reads && at < item->first + item->count; at++)
+        if (bank->fixed_by[bank->balances[at].account] == 0)
+            return false;
+    return item->reads;
 }
 
-/* The read that says what was there at first: it ended before any transfer began. NULL: none. */
+static uint32_t state_words(const void *context, uint64_t *out)
+{
+    const struct bank *bank = context;
+    for (uint32_t account = 0; account < bank->account_count; account++) {
+        bool fixed = bank->fixed_by[account] != 0;
+        *out++ = fixed;
+        *out++ = (uint64_t)bank->accounts[account];
+        *out++ = fixed ? 0 : (uint64_t)bank->lowest[account];
+    }
+    return bank->account_count * WORDS_PER_ACCOUNT;
+}
+
+/* In real time the read that says what was there at first: it ended before any transfer began. NULL: none. (Without
+ * real time even such a read may come after transfers.) */
 static const struct bank_item *first_read(const struct bank *bank)
 {
     for (uint32_t at = 0; at < bank->item_count; at++) {
@@ -271,8 +356,31 @@ static const struct bank_item *first_read(const struct bank *bank)
     return NULL;
 }
 
-static void search_order(struct bank *bank, const struct bank_item *first, enum txn_level level,
-                         const struct verdict_bounds *bounds)
+static bool has_reads(const struct bank *bank)
+{
+    for (uint32_t at = 0; at < bank->item_count; at++)
+        if (bank->items[at].reads)
+            return true;
+    return false;
+}
+
+/* One search; with `completed` it keeps to real time, and a read may say what was there at first. */
+static enum txn_search_end search_once(struct bank *bank, struct txn_search *search, const uint32_t *completed)
+{
+    const struct bank_item *first = completed == NULL ? NULL : first_read(bank);
+    for (uint32_t account = 0; account < bank->account_count; account++) {
+        bank->accounts[account] = bank->lowest[account] = 0;
+        bank->fixed_by[account] = first != NULL ? FIXED_AT_FIRST : 0;
+    }
+    for (uint32_t at = 0; first != NULL && at < first->count; at++)
+        bank->accounts[bank->balances[first->first + at].account] = bank->balances[first->first + at].amount;
+    search->completed = completed;
+    search->state = first != NULL ? NULL : state_words;
+    search->state_words = first != NULL ? 0 : bank->account_count * WORDS_PER_ACCOUNT;
+    return txn_search_run(search, bank->arena);
+}
+
+static void search_order(struct bank *bank, enum txn_level level, const struct verdict_bounds *bounds)
 {
     uint32_t *invoked = txn_take(bank->arena, bank->item_count, sizeof *invoked);
     uint32_t *completed = txn_take(bank->arena, bank->item_count, sizeof *completed);
@@ -283,8 +391,6 @@ static void search_order(struct bank *bank, const struct bank_item *first, enum 
         txn_verdict_unknown(bank->verdict, "the memory for the check ran out; allow more, or check a shorter history");
         return;
     }
-    for (uint32_t at = 0; at < first->count; at++)
-        bank->accounts[bank->balances[first->first + at].account] = bank->balances[first->first + at].amount;
     for (uint32_t at = 0; at < bank->item_count; at++) {
         const struct record_operation *operation = &bank->record->operations[bank->items[at].operation];
         invoked[at] = operation->invoked;
@@ -297,12 +403,14 @@ static void search_order(struct bank *bank, const struct bank_item *first, enum 
                                 .harmless = harmless,
                                 .item_count = bank->item_count,
                                 .invoked = invoked,
-                                .completed = level == TXN_STRICT_SERIALIZABLE ? completed : NULL,
                                 .optional = optional,
                                 .bounds = bounds,
                                 .work_default = WORK_DEFAULT,
                                 .order = order};
-    enum txn_search_end end = txn_search_run(&search, bank->arena);
+    /* An order that keeps to real time is found soon, if there is one, and does for every level. */
+    enum txn_search_end end = search_once(bank, &search, completed);
+    if (level != TXN_STRICT_SERIALIZABLE && (end == TXN_SEARCH_NONE || end == TXN_SEARCH_WORK))
+        end = search_once(bank, &search, NULL);
     bank->verdict->work = search.work;
     for (uint32_t at = 0; at < search.order_count; at++)
         order[at] = bank->items[order[at]].operation;
@@ -335,10 +443,9 @@ static void check(const struct record *record, enum txn_level level, const struc
     bool good = read_bank(&bank);
     if (good && txn_level_is_at_least_repeatable(level))
         good = check_sums(&bank);
-    const struct bank_item *first = good ? first_read(&bank) : NULL;
     bool serial = txn_level_is_at_least_repeatable(level) && level != TXN_SNAPSHOT_ISOLATION;
-    if (first != NULL && serial)
-        search_order(&bank, first, level, bounds == NULL ? &none : bounds);
+    if (good && serial && has_reads(&bank))
+        search_order(&bank, level, bounds == NULL ? &none : bounds);
     txn_arena_free(&arena);
 }
 

@@ -91,6 +91,23 @@ static void banks(void **state)
         {"a=R10,0 b=T0,1,3 a=R10,0", TXN_SERIALIZABLE, NULL, false},
         {"a=R10,0 b(T0,1,3 a=R7,3 a=R10,0 b)", TXN_STRICT_SERIALIZABLE, "no serial order", false},
         {"a=R10,0 b(T0,1,3 b! a=R7,3", TXN_STRICT_SERIALIZABLE, "no serial order", false},
+        /* What was there at first is not known. */
+        {"b=T0,1,3", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"b=T0,1,3 a=R7,3 a=R7,3", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"b=T0,1,3 a=R7,3 a=R3,7", TXN_STRICT_SERIALIZABLE, "no serial order", false},
+        {"b=T0,1,3 a=R7,3 b=T0,1,3 a=R7,3", TXN_STRICT_SERIALIZABLE, "no serial order", false},
+        {"b=T0,1,3 a=R7,3 b=T0,1,3 a=R7,3", TXN_SERIALIZABLE, NULL, false},
+        {"b(T0,1,3 a=R10,0 a=R7,3 b)", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"b(T0,1,3 a=R7,3 a=R10,0 b)", TXN_STRICT_SERIALIZABLE, "no serial order", false},
+        {"b(T0,1,3 a=R7,3 a=R10,0 b)", TXN_SERIALIZABLE, NULL, false},
+        {"b(T0,1,3 a=R7,3 b) c=T0,1,2 a=R5,5", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"b=T0,1,9 c=T1,0,8 a=R9,1", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"c=T1,0,8 b=T0,1,9 a=R0,2", TXN_STRICT_SERIALIZABLE, "no serial order", false},
+        {"c=T1,0,8 b=T0,1,9 c=T1,0,9 a=R9,0", TXN_STRICT_SERIALIZABLE, NULL, false},
+        {"b=T0,1,3 a=R0,2", TXN_STRICT_SERIALIZABLE, "no serial order", false}, /* account 1 began at -1 */
+        {"b=T0,1,3 a=R0,2", TXN_STRICT_SERIALIZABLE, NULL, true},
+        {"a=R7,3 b=T0,1,3 a=R10,0", TXN_SERIALIZABLE, NULL, false}, /* as if the reads changed places */
+        {"a=R7,3 b=T0,1,3 a=R10,0", TXN_STRICT_SERIALIZABLE, "no serial order", false},
     };
     for (size_t at = 0; at < sizeof cases / sizeof *cases; at++)
         for (int map = 0; map < 2; map++) {
