@@ -24,8 +24,8 @@ static void print_help(void)
          "durable. Prints how many states there are, and the shortest trace of a violation. Exit status: 0 none, 1 a\n"
          "violation or a failed audit, 2 bad usage.\n"
          "\n"
-         "Without options raft is explored with 3 nodes, --channel fifo --synchronous, two-phase-commit with 3 and\n"
-         "--channel doubling, others with 2 nodes and --channel any: all of these end within seconds.\n"
+         "Without options raft and paxos are explored with 3 nodes, --channel fifo --synchronous, two-phase-commit\n"
+         "with 3 and --channel doubling, others with 2 nodes and --channel any: all of these end within seconds.\n"
          "\n"
          "  --nodes N          members (at most 5)\n"
          "  --requests N       clients' requests (default 1, at most 8), each to any member\n"
@@ -285,7 +285,7 @@ static int print_verdict(struct explorer *explorer, const struct explore_result 
 /* What is explored without options: small enough to be complete. */
 static void set_usual(struct explore_config *config)
 {
-    bool raft = strcmp(config->protocol->name, "raft") == 0;
+    bool raft = strcmp(config->protocol->name, "raft") == 0 || strcmp(config->protocol->name, "paxos") == 0;
     bool commit = strcmp(config->protocol->name, "two-phase-commit") == 0;
     config->nodes = raft || commit ? 3 : 2;
     config->fifo = config->synchronous = raft;

@@ -77,6 +77,12 @@ static void say(struct plan_protocol *out, enum plan_can can, enum plan_theorem 
     snprintf(out->why, sizeof out->why, "%s", why);
 }
 
+/* As one says it: "no order". */
+static const char *named_order(enum order order)
+{
+    return order == ORDER_NONE ? "no" : order_name(order);
+}
+
 /* What the card lacks; true when that ends the matter. */
 static bool lacks(const struct plan_question *question, const struct place *place, struct plan_protocol *out)
 {
@@ -90,7 +96,7 @@ static bool lacks(const struct plan_question *question, const struct place *plac
         say(out, PLAN_NO, PLAN_SKEEN, "It waits for every member: one that is down blocks it until it is back.");
     } else if (question->order > protocol->order) {
         snprintf(out->why, sizeof out->why, "It delivers in %s order, and %s order is wanted.",
-                 order_name(protocol->order), order_name(question->order));
+                 named_order(protocol->order), named_order(question->order));
         out->can = PLAN_NO;
     } else if (question->k > 0 && question->failures > protocol->masks) {
         snprintf(out->why, sizeof out->why, "It masks %s failures at most%s.", failure_model_name(protocol->masks),
