@@ -294,7 +294,7 @@ static void set_usual(struct explore_config *config)
 
 int cli_explore(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }

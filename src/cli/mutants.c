@@ -196,7 +196,7 @@ int cli_mutants(int argc, char **argv)
         .options = {.campaigns = CAMPAIGNS, .seeds_max = SEEDS_MAX, .seed_first = 1, .jobs = 1, .stop = &interrupted,
                     .progress = isatty(STDERR_FILENO) ? stderr : NULL},
     };
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (words_ask_for_help(argc, argv)) {
         print_help();
         return CLI_OK;
     }

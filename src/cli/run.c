@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/pictures.h"
 #include "cli/scenario_folder.h"
+#include "cli/words.h"
 #include "lab/scenario/scenario.h"
 
 enum { FILES_MAX = 1024, BREAKS_MAX = 16, PATH_SIZE = SCENARIO_PATH_SIZE };
@@ -217,7 +218,7 @@ int cli_run(int argc, char **argv)
 {
     static struct arguments arguments;
     int worst = CLI_OK, agreed = 0;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }
