@@ -36,7 +36,7 @@ static void print_help(void)
          "\n"
          "Switches off one rule after the other (`lockstep sim PROTOCOL --break help` lists them) and runs campaigns\n"
          "until a violation is found. Prints for each rule how many seeds that took: the median of several campaigns,\n"
-         "the least and the most. The exit status is 1 when a rule was not found.\n"
+         "the least and the most. All rules take some minutes. The exit status is 1 when a rule was not found.\n"
          "\n"
          "  --rule NAME      only this rule\n"
          "  --campaigns N    for each rule (default 5)\n"
