@@ -33,12 +33,19 @@ refuses "no protocol 'rafft'" rafft
 refuses "no such rule to break: 'gravity'" raft --break gravity
 refuses "no timer 'tea'" raft --timers tea=1
 refuses "not 'election'" raft --timers election
-refuses "after '--nodes'" raft --nodes 6
+refuses "node:ack-before-sync" raft --break gravity
+refuses "missing after '--break'" raft --break=
+refuses "--nodes takes a number up to 5, not '6'" raft --nodes 6
+refuses "--nodes takes a number up to 5, not '6'" raft --nodes=6
+refuses "missing after '--html'" raft --html
 refuses "after '--depth'" raft --depth
 refuses "not 'pigeon'" raft --channel pigeon
 refuses "option '--deep'" raft --deep
 refuses "does not exist" raft --request-at 4
 
+says 0 "raft:vote-not-stored" raft --break help
+says 0 "usage: lockstep explore" raft --help
+says 0 "across members nothing is checked" chandy-lamport
 says 0 "complete: no violation" two-phase-commit --channel doubling --refusals --timers wait=1,ready=1,resend=1
 says 0 "0 differ" raft --timers election=1 --audit
 says 0 "complete: no violation" raft --channel fifo --synchronous

@@ -70,6 +70,8 @@ found chandy-lamport record-without-quiet 'CL-[1-3]'
 "$LOCKSTEP_PROGRAM" mutants raft --rule gravity >/dev/null 2>&1 && fail "a rule that is not there was measured"
 "$LOCKSTEP_PROGRAM" mutants rafft >/dev/null 2>&1 && fail "a protocol that is not there was measured"
 "$LOCKSTEP_PROGRAM" mutants raft --campaigns 0 >/dev/null 2>&1 && fail "no campaigns at all were run"
+"$LOCKSTEP_PROGRAM" mutants raft --seeds=0 >/dev/null 2>&1 && fail "campaigns of no seeds were run"
+"$LOCKSTEP_PROGRAM" mutants raft --rule= >/dev/null 2>&1 && fail "a rule without a name was measured"
 
 # What is not found is said, with exit status 1.
 status=0

@@ -70,6 +70,19 @@ def all_agree():
         check(name in names, f"there is no scenario {name}")
 
 
+def what_is_not_there_is_said():
+    for arguments, text in [
+        (["no-such-story"], "nor did a scenario of that name come with the program"),
+        (["/dev/null"], "/dev/null: the script sets up no group"),
+        (["raft-split-vote", "--run", "2", "--diagram", "/dev/null"], "sets up 1 groups"),
+        (["--break=", "raft-split-vote"], "a value is missing after '--break'"),
+    ]:
+        status, _, err = run(*arguments)
+        check(status == 2 and text in err, f"{arguments} ends with {status} and says {err!r}, not {text!r}")
+    status, out, _ = run("raft-split-vote", "--help")
+    check(status == 0 and out.startswith("usage: lockstep run"), "--help behind a file is not understood")
+
+
 def each_is_a_story():
     for path in glob.glob(os.path.join(SOURCE, "scenarios", "*.lua")):
         text = open(path, encoding="utf-8").read()
@@ -163,6 +176,7 @@ def documentation_is_real():
 def main():
     all_agree()
     each_is_a_story()
+    what_is_not_there_is_said()
     same_twice()
     seeds_do_not_matter()
     disagree_when_broken()

@@ -60,6 +60,14 @@ refuses "no rule ''" raft --break ,
 refuses "not '0'" raft --k 0
 refuses "more than there are nodes" raft --nodes 3 --k 4
 
+refuses "missing after '--faults'" raft --faults=
+refuses "missing after '--break'" raft --break=
+refuses "none stands alone" raft --faults crash,none
+refuses "do not go with --resume" raft --resume "$work/j" --trace "$work/trace"
+refuses "draws nothing" raft --shrink "$work/x.lua" --html "$work/x.html"
+refuses "--from is later than --to" raft --from 5 --to 2 --diagram "$work/x.svg"
+"$LOCKSTEP_PROGRAM" sim raft --help | grep -q '^usage: lockstep sim' || fail "--help behind the protocol is not understood"
+
 # More than the card claims is labelled.
 out=$("$LOCKSTEP_PROGRAM" sim raft --nodes 3 --k 3 --faults crash,pause --seeds 1..5) || true
 echo "$out" | grep -q 'outside the contract' || fail "three faulty of three are not outside the contract: $out"
@@ -88,4 +96,9 @@ status=0
 error=$("$LOCKSTEP_PROGRAM" sim raft --time 2s --seed 1 --shrink "$work/x.lua" 2>&1) || status=$?
 [ "$status" -eq 1 ] || fail "shrinking a sound run ended with $status"
 case $error in *"seed 1 violates nothing"*) ;; *) fail "shrinking a sound run says '$error'" ;; esac
+status=0
+error=$("$LOCKSTEP_PROGRAM" sim raft --break vote-not-stored --seed "$seed" --shrink "$work/no/x.lua" 2>&1) || status=$?
+[ "$status" -eq 1 ] || fail "shrinking to nowhere ended with $status"
+case $error in *"cannot write $work/no/x.lua: No such"*) ;; *) fail "shrinking to nowhere says '$error'" ;; esac
+[ ! -e "$work/x.lua" ] || fail "shrinking a sound run left a file behind"
 echo "sim is as documented"

@@ -142,7 +142,7 @@ static int draw(struct arguments *arguments, struct trace *trace)
 int cli_diagram(int argc, char **argv)
 {
     static struct arguments arguments;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }

@@ -40,9 +40,9 @@ static void print_help(void)
          "  --timers LIST      how often timers may run out in one run: election=2,heartbeat=1 or wait=any\n"
          "  --refusals         the service may say no when it is asked: both answers are explored\n"
          "  --progress         also: from each state, can everybody still decide? (AC5)\n"
-         "  --break LIST       rules to switch off, to see that the violation is found\n"
-         "  --depth N          steps of a run at most\n"
-         "  --states N         states at most\n"
+         "  --break LIST       rules to switch off, to see that the violation is found (`--break help` lists them)\n"
+         "  --depth N          steps of a run at most (default 0: no bound)\n"
+         "  --states N         states at most (default 0: no bound)\n"
          "  --memory MB        memory at most (default 4096)\n"
          "  --dfs              depth first: violations are found with less memory, with longer traces\n"
          "  --no-symmetry      do not take states as equal that differ only in the members' names\n"
@@ -64,19 +64,35 @@ static int usage_error(const char *what, const char *value)
 
 /* ---- options ---- */
 
+/* The rules that this explorer can do without, one a line or in a sentence. */
+static void print_rules(FILE *out, const struct protocol *protocol, const char *separator)
+{
+    for (uint32_t i = 0; protocol->ablations[i] != NULL; i++)
+        fprintf(out, "%s:%s%s", protocol->name, protocol->ablations[i], separator);
+    fputs("node:ack-before-sync\n", out);
+}
+
+static int unknown_rule(const struct protocol *protocol, const char *word)
+{
+    fprintf(stderr, "lockstep explore: there is no such rule to break: '%s'; there are ", word);
+    print_rules(stderr, protocol, ", ");
+    return CLI_USAGE;
+}
+
 static int parse_ablations(struct explore_config *config, const char *list)
 {
     char word[WORD_SIZE];
     size_t own = strlen(config->protocol->name);
     while (words_next(&list, word, sizeof word)) {
-        if (strncmp(word, config->protocol->name, own) == 0 && word[own] == ':') /* raft:NAME is NAME */
-            memmove(word, word + own + 1, strlen(word + own + 1) + 1);
-        uint32_t bit = strcmp(word, "ack-before-sync") == 0 ? ABLATION_ACK_BEFORE_SYNC : 0;
+        bool own_prefix = strncmp(word, config->protocol->name, own) == 0 && word[own] == ':';
+        const char *rule = own_prefix ? word + own + 1 : word; /* raft:NAME is NAME */
+        bool early = strcmp(word, "ack-before-sync") == 0 || strcmp(word, "node:ack-before-sync") == 0;
+        uint32_t bit = early ? ABLATION_ACK_BEFORE_SYNC : 0;
         for (uint32_t i = 0; config->protocol->ablations[i] != NULL; i++)
-            if (strcmp(word, config->protocol->ablations[i]) == 0)
+            if (strcmp(rule, config->protocol->ablations[i]) == 0)
                 bit = (uint32_t)ABLATION_PROTOCOL_FIRST << i;
         if (bit == 0)
-            return usage_error("there is no such rule to break:", word);
+            return unknown_rule(config->protocol, word);
         config->ablations |= bit;
     }
     return CLI_OK;
@@ -109,6 +125,14 @@ struct number_option {
     uint64_t *large;
 };
 
+static int number_error(const char *name, const char *value, uint64_t most)
+{
+    if (value == NULL)
+        return usage_error("a value is missing after", name);
+    fprintf(stderr, "lockstep explore: %s takes a number up to %llu, not '%s'\n", name, (unsigned long long)most, value);
+    return CLI_USAGE;
+}
+
 static int parse_number_option(struct explore_config *config, const char *name, const char *value, bool *known)
 {
     uint64_t memory_mb = 0;
@@ -130,7 +154,7 @@ static int parse_number_option(struct explore_config *config, const char *name, 
             continue;
         *known = true;
         if (value == NULL || !words_whole(value, 0, options[i].most, &number))
-            return usage_error("a number within bounds is needed after", name);
+            return number_error(name, value, options[i].most);
         if (options[i].small != NULL)
             *options[i].small = (uint32_t)number;
         else
@@ -178,46 +202,56 @@ static int parse_word_option(struct explore_config *config, const char *name, co
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) {
             *known = true;
-            return value == NULL ? usage_error("a value is needed after", name) : parsers[i](config, value);
+            if (value == NULL || *value == '\0')
+                return usage_error("a value is missing after", name);
+            return parsers[i](config, value);
         }
     return CLI_OK;
 }
 
-/* Of traces and pictures. `*at` moves behind the value. */
-static int parse_picture(struct pictures *pictures, int argc, char **argv, int *at)
+/* An option with a value; NULL: it is missing. */
+static int parse_valued(struct explore_config *config, struct pictures *pictures, const char *name, const char *value)
 {
-    const char *name = argv[*at];
-    if (!pictures_takes_value(name))
-        return pictures_option("explore", pictures, name, NULL);
-    if (++*at == argc)
-        return usage_error("a value is needed after", name);
-    return pictures_option("explore", pictures, name, argv[*at]);
+    bool known = pictures_takes(name);
+    if (known)
+        return value == NULL ? usage_error("a value is missing after", name)
+                             : pictures_option("explore", pictures, name, value);
+    int status = parse_word_option(config, name, value, &known);
+    if (status == CLI_OK && !known)
+        status = parse_number_option(config, name, value, &known);
+    return status == CLI_OK && !known ? usage_error("there is no option", name) : status;
 }
 
 static int parse(struct explore_config *config, struct pictures *pictures, int argc, char **argv)
 {
     for (int i = 2; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool known = false;
-        int status = CLI_OK;
         if (parse_flag(config, argv[i]))
             continue;
-        if (pictures_takes(argv[i])) {
-            status = parse_picture(pictures, argc, argv, &i);
-            if (status != CLI_OK)
-                return status;
-            continue;
+        int status;
+        if (pictures_takes(argv[i]) && !pictures_takes_value(argv[i])) {
+            status = pictures_option("explore", pictures, argv[i], NULL);
+        } else {
+            char name[32];
+            size_t length = strcspn(argv[i], "=");
+            snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), argv[i]);
+            const char *value = argv[i][length] == '=' ? argv[i] + length + 1 : NULL;
+            if (value == NULL && i + 1 < argc)
+                value = argv[++i];
+            status = parse_valued(config, pictures, name, value);
         }
-        status = parse_word_option(config, argv[i], value, &known);
-        if (status == CLI_OK && !known)
-            status = parse_number_option(config, argv[i], value, &known);
         if (status != CLI_OK)
             return status;
-        if (!known)
-            return usage_error("unknown option", argv[i]);
-        i++;
     }
     return CLI_OK;
+}
+
+static bool asks_for_rules(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--break=help") == 0 ||
+            (strcmp(argv[i], "--break") == 0 && i + 1 < argc && strcmp(argv[i + 1], "help") == 0))
+            return true;
+    return false;
 }
 
 /* ---- the report ---- */
@@ -261,11 +295,13 @@ static void print_counts(const struct explore_config *config, const struct explo
                (unsigned long long)result->audit_failures);
 }
 
-static int print_verdict(struct explorer *explorer, const struct explore_result *result)
+static int print_verdict(struct explorer *explorer, const struct explore_config *config,
+                         const struct explore_result *result)
 {
     switch (result->verdict) {
     case EXPLORE_COMPLETE:
-        puts("complete: no violation in any ordering");
+        printf("complete: no violation in any ordering%s\n",
+               config->property != NULL ? "" : " (of each member's own invariants: across members nothing is checked)");
         break;
     case EXPLORE_BOUNDED:
         printf("no violation within the bound that was hit (%s); what lies beyond it was not explored\n",
@@ -282,6 +318,15 @@ static int print_verdict(struct explorer *explorer, const struct explore_result 
     return result->audit_failures > 0 ? CLI_FAILED : CLI_OK;
 }
 
+static int unknown_protocol(const char *name)
+{
+    fprintf(stderr, "lockstep explore: there is no protocol '%s'; there are", name);
+    for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++)
+        fprintf(stderr, " %s", (*at)->name);
+    fputc('\n', stderr);
+    return CLI_USAGE;
+}
+
 /* What is explored without options: small enough to be complete. */
 static void set_usual(struct explore_config *config)
 {
@@ -294,13 +339,13 @@ static void set_usual(struct explore_config *config)
 
 int cli_explore(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }
     const struct protocol *protocol = protocol_find(argv[1]);
     if (protocol == NULL)
-        return usage_error("there is no protocol", argv[1]);
+        return unknown_protocol(argv[1]);
     struct explore_config config = {.protocol = protocol,
                                     .property = explore_property_of(protocol),
                                     .requests = 1,
@@ -309,6 +354,10 @@ int cli_explore(int argc, char **argv)
                                     .symmetry = true,
                                     .reduction = true,
                                     .memory_bytes_max = (size_t)MEMORY_MB_DEFAULT << 20};
+    if (asks_for_rules(argc, argv)) {
+        print_rules(stdout, protocol, "\n");
+        return CLI_OK;
+    }
     config.timer_count = explore_timers_of(protocol, config.timers);
     set_usual(&config);
     static struct pictures pictures;
@@ -325,7 +374,7 @@ int cli_explore(int argc, char **argv)
     struct explore_result result;
     explore_run(explorer, &result);
     print_counts(&config, &result, seconds_since(&start));
-    status = print_verdict(explorer, &result);
+    status = print_verdict(explorer, &config, &result);
     if (result.verdict == EXPLORE_VIOLATED)
         explore_draw(explorer, &config, &result, &pictures, "lockstep explore: the shortest violation");
     else if (pictures_wanted(&pictures))

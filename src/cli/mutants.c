@@ -19,7 +19,7 @@ struct arguments {
     const struct protocol *protocol; /* NULL: all */
     const char *rule;                /* NULL: all */
     bool markdown;
-    uint32_t missed, measured;
+    uint32_t missed;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -36,7 +36,7 @@ static void print_help(void)
          "\n"
          "Switches off one rule after the other (`lockstep sim PROTOCOL --break help` lists them) and runs campaigns\n"
          "until a violation is found. Prints for each rule how many seeds that took: the median of several campaigns,\n"
-         "the least and the most. The exit status is 1 when a rule was not found.\n"
+         "the least and the most. All rules take some minutes. The exit status is 1 when a rule was not found.\n"
          "\n"
          "  --rule NAME      only this rule\n"
          "  --campaigns N    for each rule (default 5)\n"
@@ -63,17 +63,20 @@ static int parse_option(struct arguments *arguments, const char *name, const cha
     }
     static const struct {
         const char *name;
-        uint64_t most;
-    } numbers[] = {{"--campaigns", MUTANTS_CAMPAIGNS_MAX}, {"--seeds", 1000000}, {"--first", UINT64_MAX / 2},
-                   {"--nodes", 64},                        {"--jobs", 256}};
+        uint64_t least, most;
+    } numbers[] = {{"--campaigns", 1, MUTANTS_CAMPAIGNS_MAX},
+                   {"--seeds", 1, 1000000},
+                   {"--first", 0, UINT64_MAX / 2},
+                   {"--nodes", 1, 64},
+                   {"--jobs", 1, 256}};
     size_t which = 0;
     while (which < sizeof numbers / sizeof numbers[0] && strcmp(name, numbers[which].name) != 0)
         which++;
     if (which == sizeof numbers / sizeof numbers[0])
         return usage_error("there is no option", name);
-    if (!words_whole(value, 0, numbers[which].most, &number)) {
-        fprintf(stderr, "lockstep mutants: %s takes a number from 1 to %llu, not '%s'\n", name,
-                (unsigned long long)numbers[which].most, value);
+    if (!words_whole(value, numbers[which].least, numbers[which].most, &number)) {
+        fprintf(stderr, "lockstep mutants: %s takes a number from %llu to %llu, not '%s'\n", name,
+                (unsigned long long)numbers[which].least, (unsigned long long)numbers[which].most, value);
         return CLI_USAGE;
     }
     if (which == 0)
@@ -99,12 +102,15 @@ static int parse(struct arguments *arguments, int argc, char **argv)
             if (arguments->protocol == NULL)
                 return usage_error("there is no protocol", argv[i]);
         } else if (strncmp(argv[i], "--", 2) == 0) {
-            if (i + 1 == argc)
-                return usage_error("a value is missing after", argv[i]);
-            int status = parse_option(arguments, argv[i], argv[i + 1]);
+            char name[32];
+            size_t length = strcspn(argv[i], "=");
+            snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), argv[i]);
+            const char *value = argv[i][length] == '=' ? argv[i] + length + 1 : i + 1 < argc ? argv[++i] : "";
+            if (*value == '\0')
+                return usage_error("a value is missing after", name);
+            int status = parse_option(arguments, name, value);
             if (status != CLI_OK)
                 return status;
-            i++;
         } else {
             return usage_error("unexpected argument", argv[i]);
         }
@@ -150,6 +156,22 @@ static void print_row(const struct arguments *arguments, const struct protocol *
 
 /* ---- all rules ---- */
 
+static bool is_wanted(const struct arguments *arguments, const struct protocol *protocol)
+{
+    return arguments->protocol == NULL || arguments->protocol == protocol;
+}
+
+static int check_rule(const struct arguments *arguments)
+{
+    struct mutant mutant;
+    for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++)
+        if (arguments->rule == NULL || (is_wanted(arguments, *at) && mutant_find(*at, arguments->rule, &mutant)))
+            return CLI_OK;
+    fprintf(stderr, "lockstep mutants: there is no rule '%s'; `lockstep sim PROTOCOL --break help` lists them\n",
+            arguments->rule);
+    return CLI_USAGE;
+}
+
 static int measure_rules(struct arguments *arguments, const struct protocol *protocol)
 {
     struct mutant mutant;
@@ -170,7 +192,6 @@ static int measure_rules(struct arguments *arguments, const struct protocol *pro
         if (measure.campaigns == 0)
             break;
         print_row(arguments, protocol, &measure);
-        arguments->measured++;
         arguments->missed += measure.needed && measure.found == 0;
     }
     return CLI_OK;
@@ -180,10 +201,6 @@ static int finish(const struct arguments *arguments)
 {
     if (interrupted)
         fputs("lockstep mutants: interrupted; the rows above are whole but for the last one\n", stderr);
-    if (arguments->measured == 0 && !interrupted) {
-        fprintf(stderr, "lockstep mutants: there is no rule '%s'\n", arguments->rule != NULL ? arguments->rule : "");
-        return CLI_USAGE;
-    }
     if (arguments->missed > 0)
         fprintf(stderr, "lockstep mutants: the laboratory did not notice that %u rules were missing\n",
                 arguments->missed);
@@ -196,11 +213,13 @@ int cli_mutants(int argc, char **argv)
         .options = {.campaigns = CAMPAIGNS, .seeds_max = SEEDS_MAX, .seed_first = 1, .jobs = 1, .stop = &interrupted,
                     .progress = isatty(STDERR_FILENO) ? stderr : NULL},
     };
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (words_ask_for_help(argc, argv)) {
         print_help();
         return CLI_OK;
     }
     int status = parse(&arguments, argc, argv);
+    if (status == CLI_OK)
+        status = check_rule(&arguments);
     if (status != CLI_OK)
         return status;
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
@@ -208,7 +227,7 @@ int cli_mutants(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     print_head(&arguments);
     for (const struct protocol *const *at = protocol_registry(); *at != NULL && !interrupted; at++) {
-        if (arguments.protocol != NULL && *at != arguments.protocol)
+        if (!is_wanted(&arguments, *at))
             continue;
         status = measure_rules(&arguments, *at);
         if (status != CLI_OK)

@@ -77,6 +77,10 @@ static int option_window(const char *who, struct pictures *pictures, const char 
         pictures->diagram.to_ns = INT64_MAX;
     pictures->diagram.window = true;
     *(strcmp(name, "--from") == 0 ? &pictures->diagram.from_ns : &pictures->diagram.to_ns) = ns;
+    if (pictures->diagram.from_ns > pictures->diagram.to_ns) {
+        fprintf(stderr, "lockstep %s: --from is later than --to, so the diagram would be empty\n", who);
+        return CLI_USAGE;
+    }
     return CLI_OK;
 }
 

@@ -12,7 +12,7 @@ struct recordings {
     uint32_t count;
 };
 
-/* True when the path is a directory or a file that begins as a recording does. */
+/* True when the path is a directory or a name that ends in .rec. */
 bool recordings_takes(const char *path);
 /* Maps the recording, or those of the directory in the order of their names. CLI_OK, or CLI_FAILED after a message that
  * begins with "lockstep WHO". What is mapped stays so until the program ends. */

@@ -1,8 +1,6 @@
 /* lockstep replay: steps the members of a recorded node again. */
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,6 +8,7 @@
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/recordings.h"
+#include "cli/words.h"
 #include "host/replay/replay.h"
 #include "lab/trace/trace_text.h"
 
@@ -26,7 +25,7 @@ static void print_help(void)
          "compares what they want with what they wanted then. Prints the first difference, if there is any. For a look\n"
          "into a member, run it under a debugger with a breakpoint in its protocol's step function.\n"
          "\n"
-         "  --print A..B   also prints the steps from A to B, counted from 1, with their effects\n"
+         "  --print A..B   also prints the steps from A to B, counted from 1, with their effects; A.. prints all from A on\n"
          "\n"
          "Exit status: 0 no difference, 1 a difference, 2 the file cannot be replayed.");
 }
@@ -37,21 +36,20 @@ static int usage_error(const char *what, const char *value)
     return CLI_USAGE;
 }
 
+/* A..B, A.. (to the end) or A. */
 static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
 {
-    char *end;
-    errno = 0;
-    *first = strtoull(text, &end, 10);
-    if (end == text || errno != 0)
+    char begin[24];
+    const char *dots = strstr(text, "..");
+    size_t length = dots != NULL ? (size_t)(dots - text) : strlen(text);
+    if (length >= sizeof begin)
         return false;
-    *last = *first;
-    if (strncmp(end, "..", 2) == 0) {
-        const char *second = end + 2;
-        *last = strtoull(second, &end, 10);
-        if (end == second)
-            *last = UINT64_MAX;
-    }
-    return *end == '\0' && *first >= 1 && *first <= *last;
+    memcpy(begin, text, length);
+    begin[length] = '\0';
+    if (!words_whole(begin, 1, UINT64_MAX, first))
+        return false;
+    *last = dots == NULL ? *first : UINT64_MAX;
+    return dots == NULL || dots[2] == '\0' || words_whole(dots + 2, *first, UINT64_MAX, last);
 }
 
 static int parse(int argc, char **argv, struct arguments *out)
@@ -128,13 +126,12 @@ static int replay_all(const struct arguments *arguments, struct replay *replay, 
 
 int cli_replay(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help();
-            return CLI_OK;
-        }
+    if (words_ask_for_help(argc, argv)) {
+        print_help();
+        return CLI_OK;
+    }
     struct arguments arguments;
-    struct recordings recordings = {0};
+    static struct recordings recordings;
     if (parse(argc, argv, &arguments) != CLI_OK || recordings_add("replay", &recordings, arguments.path) != CLI_OK)
         return CLI_USAGE;
     if (recordings.count != 1)

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/pictures.h"
 #include "cli/scenario_folder.h"
+#include "cli/words.h"
 #include "lab/scenario/scenario.h"
 
 enum { FILES_MAX = 1024, BREAKS_MAX = 16, PATH_SIZE = SCENARIO_PATH_SIZE };
@@ -161,6 +162,8 @@ static int parse_option(struct arguments *arguments, int argc, char **argv, int 
             return usage_error("a value is missing after", name);
         value = argv[++*i];
     }
+    if (value != NULL && *value == '\0')
+        return usage_error("a value is missing after", name);
     if (run || seed)
         return run ? set_run(arguments, value) : set_seed(arguments, value);
     return breaks ? add_breaks(arguments, value) : pictures_option("run", &arguments->pictures, name, value);
@@ -172,7 +175,9 @@ static int parse(struct arguments *arguments, int argc, char **argv)
         int status = CLI_OK;
         if (argv[i][0] == '-' && argv[i][1] != '\0')
             status = parse_option(arguments, argc, argv, &i);
-        else if (arguments->file_count < FILES_MAX)
+        else if (arguments->file_count == FILES_MAX)
+            status = usage_error("at most 1024 files at a time; one too many is", argv[i]);
+        else
             arguments->files[arguments->file_count++] = find_file(argv[i]);
         if (status != CLI_OK)
             return status;
@@ -203,13 +208,22 @@ static int run_one(struct arguments *arguments, const char *path)
         return status;
     scenario_run(&options, &report);
     status = pictures_end("run", &arguments->pictures);
+    if (pictures_wanted(&arguments->pictures) && report.ran && options.traced_run >= report.runs) {
+        fprintf(stderr, "lockstep run: %s sets up %u groups, so the pictures of --run %u are empty\n", path, report.runs,
+                arguments->run);
+        status = CLI_USAGE;
+    }
     if (arguments->quiet)
         printf("%s: %s%s%s\n", path,
                report.verdict == SCENARIO_AGREES ? "agrees" : report.verdict == SCENARIO_ERROR ? "error" : "DISAGREES",
                report.sentence[0] != '\0' ? ": " : "", report.sentence);
     fflush(stdout);
-    if (report.verdict == SCENARIO_ERROR)
-        fprintf(stderr, "lockstep run: %s\n", report.sentence);
+    if (report.verdict == SCENARIO_ERROR) {
+        bool name = strchr(path, '/') == NULL && access(path, F_OK) != 0;
+        fprintf(stderr, "lockstep run: %s%s\n", report.sentence,
+                name ? "; nor did a scenario of that name come with the program: `lockstep run --all --quiet` lists them"
+                     : "");
+    }
     return (int)report.verdict > status ? (int)report.verdict : status;
 }
 
@@ -217,7 +231,7 @@ int cli_run(int argc, char **argv)
 {
     static struct arguments arguments;
     int worst = CLI_OK, agreed = 0;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }

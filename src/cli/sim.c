@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/sim_failure.h"
 #include "cli/sim_options.h"
+#include "cli/words.h"
 #include "lab/search/campaign.h"
 #include "lab/search/campaign_ranks.h"
 
@@ -118,7 +119,7 @@ static int run_campaign(struct sim_options *options, bool under_mpi)
 int cli_sim(int argc, char **argv)
 {
     static struct sim_options options;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2 || words_ask_for_help(argc, argv)) {
         sim_print_help();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }

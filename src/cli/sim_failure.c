@@ -2,6 +2,7 @@
 #include "cli/sim_failure.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,20 @@ static void print_shrunk(const char *path, const struct shrink_result *result)
     printf("  replay: lockstep run %s\n", path);
 }
 
+/* Shrinking takes a while, so whether its result can be written is tried before. A file that is there is not touched. */
+static int try_path(const char *path)
+{
+    bool there = access(path, F_OK) == 0;
+    FILE *out = fopen(path, "a");
+    if (out == NULL || fclose(out) != 0) {
+        fprintf(stderr, "lockstep sim: cannot write %s: %s\n", path, strerror(errno));
+        return CLI_FAILED;
+    }
+    if (!there)
+        remove(path);
+    return CLI_OK;
+}
+
 static int write_scenario(const char *path, const struct shrink_result *result)
 {
     FILE *out = fopen(path, "w");
@@ -59,6 +74,8 @@ int sim_shrink(const struct sim_options *options, const volatile sig_atomic_t *s
                                     .progress = isatty(STDERR_FILENO) ? stderr : NULL};
     struct shrink_result result;
     char why[512] = "";
+    if (try_path(options->shrink_path) != CLI_OK)
+        return CLI_FAILED;
     struct heap *heap = heap_create_system(HEAP_BYTES);
     if (heap == NULL)
         return failed("no memory to shrink in", "");

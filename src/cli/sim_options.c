@@ -105,8 +105,11 @@ static int parse_faults(struct sim_options *options, const char *list)
 {
     uint32_t bits = 0;
     char word[40];
+    const char *whole = list;
     if (strcmp(list, "none") != 0)
         while (words_next(&list, word, sizeof word)) {
+            if (strcmp(word, "none") == 0)
+                return usage_error("none stands alone, not in", whole);
             uint32_t found = strcmp(word, "all") == 0 ? options->claimed : world_fault_find(word);
             if (found == 0)
                 return usage_error("there is no fault", word);
@@ -235,7 +238,7 @@ static int take(struct sim_options *options, const char *name, const char *value
     for (size_t i = 0; i < sizeof with_value / sizeof with_value[0]; i++) {
         if (strcmp(name, with_value[i].name) != 0)
             continue;
-        if (value == NULL)
+        if (value == NULL || *value == '\0')
             return usage_error("a value is missing after", name);
         int status = with_value[i].take(options, value);
         if (status == CLI_OK && with_value[i].replayed)
@@ -257,6 +260,11 @@ static int check_together(const struct sim_options *options)
     bool one = campaign->seed_first == campaign->seed_last;
     if (pictures_wanted(&options->pictures) && !one)
         return usage_error("traces and pictures want one --seed", NULL);
+    if (pictures_wanted(&options->pictures) && campaign->journal_path != NULL)
+        return usage_error("a run that is resumed may be done already, so traces and pictures do not go with --resume",
+                           NULL);
+    if (pictures_wanted(&options->pictures) && options->shrink_path != NULL)
+        return usage_error("--shrink draws nothing; `lockstep run FILE --html …` draws what it writes", NULL);
     if (options->shrink_path != NULL && !one)
         return usage_error("--shrink wants one --seed", NULL);
     if (options->shrink_path != NULL && campaign->journal_path != NULL)

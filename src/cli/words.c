@@ -26,6 +26,14 @@ bool words_next(const char **list, char *word, size_t size)
     return true;
 }
 
+bool words_ask_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 bool words_end_with(const char *path, const char *ending)
 {
     size_t length = strlen(path), tail = strlen(ending);

@@ -73,12 +73,20 @@ static bool load(struct stage *stage)
     return stage_begin(stage, state, 0, 0) != NULL;
 }
 
+static void no_group(struct stage *stage)
+{
+    char sentence[500];
+    snprintf(sentence, sizeof sentence, "%s: the script sets up no group: group { protocol = \"raft\", nodes = 3 }",
+             stage->options->path);
+    stage_error(stage, sentence);
+}
+
 static void run_all(struct stage *stage)
 {
     struct stage_story *main = &stage->stories[0];
     stage_resume(stage, main, 0);
     if (main->wait == STORY_ENDED && !stage->failed)
-        stage_error(stage, "the script sets up no group: group { protocol = \"raft\", nodes = 3 }");
+        no_group(stage);
     bool titled = false;
     while (main->wait == STORY_GROUP && !stage->failed) {
         stage_clear(stage);

@@ -45,6 +45,7 @@ struct scenario_report {
     uint32_t expectations;  /* that were stated and judged */
     struct world_result world; /* of the run, for its hash and number of steps; zero when there was none */
     bool ran;
+    uint32_t runs;          /* how many groups the script set up */
 };
 
 /* Runs the script. Errors are in the report. One scenario at a time in a process: broken invariants leave the run by a

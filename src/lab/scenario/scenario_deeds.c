@@ -36,7 +36,7 @@ static int add_fate_rule(lua_State *state, enum plan_kind kind)
         if (lua_isinteger(state, i))
             left = (uint64_t)lua_tointeger(state, i);
         else
-            fate.duration_ns = stage_take_time(state, i);
+            fate.duration_ns = stage_take_time_of_run(state, i, false);
     }
     if (kind == PLAN_DELAY && fate.duration_ns == 0)
         return luaL_error(state, "delay wants how late: delay(\"1 sends APPEND to 3\", \"20ms\")");

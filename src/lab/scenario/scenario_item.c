@@ -2,8 +2,11 @@
  * any sensible order, which is how people write them. */
 #include <lauxlib.h>
 
+#include "base/time.h"
 #include "lab/scenario/scenario_stage.h"
 #include "lab/scenario/scenario_time.h"
+
+#define DAY_NS (24 * 3600 * NS_PER_S)
 
 /* ---- fields ---- */
 
@@ -61,6 +64,8 @@ static uint64_t take_set(lua_State *state, int at, uint32_t node_count)
         lua_pop(state, 1);
     }
     lua_pop(state, 1);
+    if (set == 0)
+        luaL_error(state, "a set of nodes is a list such as { 1, 2 }, and this one is empty");
     return set;
 }
 
@@ -82,6 +87,55 @@ static lua_Integer take_integer(lua_State *state, int at, const char *field)
     return lua_tointeger(state, at);
 }
 
+/* No run is longer than a day, so nothing else makes sense; PLAN_FOREVER is a duration only. */
+int64_t stage_take_time_of_run(lua_State *state, int at, bool forever)
+{
+    int64_t time_ns = stage_take_time(state, at);
+    if (time_ns > DAY_NS && !(forever && time_ns == PLAN_FOREVER))
+        luaL_error(state, "'%s' is longer than a day, which is all that a run may take", lua_tostring(state, at));
+    return time_ns;
+}
+
+/* What an amount may be. Within these bounds nothing overflows and nothing takes long; campaigns draw far less. */
+static void amount_bounds(enum plan_kind kind, int64_t *least, int64_t *most)
+{
+    static const struct {
+        enum plan_kind kind;
+        int64_t least, most;
+    } bounds[] = {
+        {PLAN_VALUE, 0, 1000},
+        {PLAN_TRANSITION, 0, 1000},
+        {PLAN_OMIT_SEND, 0, 1000},
+        {PLAN_OMIT_RECEIVE, 0, 1000},
+        {PLAN_ADVERSARY, 0, DEED_ALL},
+        {PLAN_CUT, 0, 3},
+        {PLAN_DISK_LOSE, 0, 1000},
+        {PLAN_DISK_ROT, 0, 1000},
+        {PLAN_DISK_LATENT, 0, 1000},
+        {PLAN_SLOW_LINK, 0, DAY_NS},
+        {PLAN_CLOCK_DRIFT, -NS_PER_S / 2, NS_PER_S / 2},
+        {PLAN_CLOCK_STEP, -3650 * DAY_NS, 3650 * DAY_NS},
+    };
+    *least = 0;
+    *most = 1000000000;
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
+        if (bounds[i].kind == kind) {
+            *least = bounds[i].least;
+            *most = bounds[i].most;
+        }
+}
+
+static int64_t take_amount(lua_State *state, int at, enum plan_kind kind)
+{
+    int64_t least, most;
+    int64_t amount = lua_type(state, at) == LUA_TSTRING ? stage_take_time(state, at) : take_integer(state, at, "amount");
+    amount_bounds(kind, &least, &most);
+    if (amount < least || amount > most)
+        luaL_error(state, "%s takes an amount from %I to %I, not %I", plan_kind_name(kind), (LUAI_UACINT)least,
+                   (LUAI_UACINT)most, (LUAI_UACINT)amount);
+    return amount;
+}
+
 /* Puts the value at `at` into the field. */
 static void set_field(lua_State *state, int at, const char *field, uint32_t node_count, struct plan_item *out)
 {
@@ -92,13 +146,13 @@ static void set_field(lua_State *state, int at, const char *field, uint32_t node
     else if (strcmp(field, "set") == 0)
         out->set = take_set(state, at, node_count);
     else if (strcmp(field, "duration") == 0)
-        out->duration_ns = stage_take_time(state, at);
+        out->duration_ns = stage_take_time_of_run(state, at, !plan_kind_is_fate(out->kind));
     else if (strcmp(field, "number") == 0)
         out->number = (uint64_t)take_integer(state, at, field);
     else if (strcmp(field, "draw") == 0)
         out->draw = (uint64_t)take_integer(state, at, field);
     else if (strcmp(field, "amount") == 0)
-        out->amount = lua_type(state, at) == LUA_TSTRING ? stage_take_time(state, at) : take_integer(state, at, field);
+        out->amount = take_amount(state, at, out->kind);
     else if (strcmp(field, "text") == 0)
         out->text = span_of(luaL_checkstring(state, at), text_at(state, at).size);
     else
@@ -157,7 +211,7 @@ void stage_take_item(lua_State *state, uint32_t node_count, struct plan_item *ou
     lua_pop(state, 1);
     check_keys(state, out->kind);
     if (lua_getfield(state, -1, "at") != LUA_TNIL)
-        out->at_ns = stage_take_time(state, -1);
+        out->at_ns = stage_take_time_of_run(state, -1, false);
     lua_pop(state, 1);
     const char *at = plan_kind_fields(out->kind);
     for (struct span field; next_field(&at, &field);) {

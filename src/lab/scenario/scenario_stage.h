@@ -164,6 +164,8 @@ struct stage_story *stage_own_story(lua_State *state);
 void stage_want_world(lua_State *state);
 /* Reads a duration ("200ms") at an index; raises an error when it is none. */
 int64_t stage_take_time(lua_State *state, int at);
+/* The same, at most a day, or with `forever` also PLAN_FOREVER. */
+int64_t stage_take_time_of_run(lua_State *state, int at, bool forever);
 /* Gives back a handle with :stop() for the rule. */
 void stage_push_rule(lua_State *state, uint32_t rule);
 /* A new rule; raises an error when there are too many. */

@@ -165,7 +165,26 @@ static void arguments_find_their_places(void **state)
     comes_to(SCENARIO_ERROR, RAFT3 "crash('any')", "'any' is no node");
     comes_to(SCENARIO_ERROR, RAFT3 "crash(1, {})", "argument 2, a table, fits none of them");
     comes_to(SCENARIO_ERROR, RAFT3 "cut(1)", "set is missing");
+    comes_to(SCENARIO_ERROR, RAFT3 "cut {}", "this one is empty");
     comes_to(SCENARIO_ERROR, RAFT3 "undo('lose', 1)", "'lose' is no fault that lasts");
+}
+
+static void amounts_and_times_have_bounds(void **state)
+{
+    (void)state;
+    agrees(RAFT3 "wait '1 leads' disk_rot(1, 1000, 7) disk_latent(2, 1000, 7) clock_drift(3, -500000000) "
+                 "clock_step(2, '5256000m') pause(3, 'forever') slow_link(1, 2, '1s', '1440m') wait '100ms'");
+    comes_to(SCENARIO_ERROR, RAFT3 "disk_rot(1, 1001)", "disk-rot takes an amount from 0 to 1000, not 1001");
+    comes_to(SCENARIO_ERROR, RAFT3 "disk_latent(1, -1)", "disk-latent takes an amount from 0 to 1000, not -1");
+    comes_to(SCENARIO_ERROR, RAFT3 "clock_drift(1, 1000000000)", "from -500000000 to 500000000");
+    comes_to(SCENARIO_ERROR, RAFT3 "clock_step(1, 'forever')", "clock-step takes an amount");
+    comes_to(SCENARIO_ERROR, RAFT3 "omit_send(1, '1s', 1001)", "omit-send takes an amount from 0 to 1000");
+    comes_to(SCENARIO_ERROR, RAFT3 "adversary(1, 64)", "adversary takes an amount from 0 to 63");
+    comes_to(SCENARIO_ERROR, RAFT3 "cut({ 1 }, 4)", "cut takes an amount from 0 to 3");
+    comes_to(SCENARIO_ERROR, RAFT3 "pause(1, '86401s')", "'86401s' is longer than a day");
+    comes_to(SCENARIO_ERROR, RAFT3 "delay('1 sends VOTE', 'forever')", "'forever' is longer than a day");
+    comes_to(SCENARIO_ERROR, RAFT3 "plan { { 'crash', at = '9223372036s', node = 1, duration = '1s' } }",
+             "'9223372036s' is longer than a day");
 }
 
 /* ---- asking ---- */
@@ -384,6 +403,7 @@ int main(void)
         cmocka_unit_test(links_are_cut_and_healed),
         cmocka_unit_test(messages_have_fates),
         cmocka_unit_test(arguments_find_their_places),
+        cmocka_unit_test(amounts_and_times_have_bounds),
         cmocka_unit_test(answers_are_compared),
         cmocka_unit_test(violations_are_judged),
         cmocka_unit_test(runs_follow_one_another),

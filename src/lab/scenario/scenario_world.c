@@ -376,7 +376,7 @@ void stage_run(struct stage *stage)
     stage->ended_ns = result.world.time_ns;
     stage->report->world = result.world;
     stage->report->ran = true;
-    stage->runs++;
+    stage->report->runs = ++stage->runs;
     if (stage->failed)
         return;
     if (result.world.violated)
