@@ -65,7 +65,9 @@ static bool process_faulty(const struct world *world, const struct process *proc
     if (process->doom_turns > 0 || process->paused_until_ns > world->now_ns || process->turned ||
         process->disk.medium.ill)
         return true;
-    return (world->acts.forgot & bit(process->place)) != 0 && process_status(process, &status) && !status.voter;
+    if ((world->acts.forgot & bit(process->place)) == 0)
+        return false;
+    return !process->begun || (process_status(process, &status) && !status.voter); /* before START it knows of nothing */
 }
 
 /* Kinds that last and are of one member. */

@@ -89,6 +89,8 @@ static void on_event(void *context, uint32_t group, const struct event *event)
     struct process *process = context;
     struct world *world = process->world;
     (void)group;
+    if (event->kind == EVENT_START)
+        process->begun = true;
     world->event = event;
     uint64_t head = (uint64_t)event->kind << 32 | process->place;
     world->hash = hash_mix(world->hash, fold_event(fold((uint64_t)event->now_ns, head), process, event));

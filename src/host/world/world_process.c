@@ -326,6 +326,7 @@ void process_boot(struct process *process)
     process->up = true;
     world->acts.powerless &= ~(UINT64_C(1) << process->place);
     process->forgot = false;
+    process->begun = false;
     process->life++;
     process->orderer_seen = 0;
     process->digest_index = 0;

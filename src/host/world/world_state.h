@@ -125,6 +125,7 @@ struct process {
     bool up;
     bool amnesiac;     /* its disk was replaced: it must not call itself new */
     bool forgot;       /* and it has not started since */
+    bool begun;        /* its member has been stepped with START in this life */
     uint32_t doom_turns; /* dies in that turn from now on; 0: it does not */
     uint64_t doom_draw;
     uint32_t turn;     /* of the run under way, from 1 */
