@@ -38,7 +38,7 @@ struct wal_options node_wal_options(const struct node_options *options)
                               .segment_bytes = options->wal_segment_bytes,
                               .segments_ahead = SEGMENTS_AHEAD,
                               .writes_inflight_max = options->wal_writes_inflight_max,
-                              .groups_max = options->group_count + options->groups_max};
+                              .groups_max = options->group_count + 2 * options->groups_max};
     wal.reserve_bytes = wal.segment_bytes / 4 < RESERVE_BYTES ? wal.segment_bytes / 4 : RESERVE_BYTES;
     for (uint32_t i = 0; i < options->group_count; i++)
         if (options->groups[i].ablations & ABLATION_ACK_BEFORE_SYNC) wal.report_before_sync = true;

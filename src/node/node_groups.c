@@ -183,7 +183,7 @@ static void forget_files(struct node *node, uint32_t group)
 {
     /* A file that stays because the disk fails is removed at the next start. */
     (void)checkpoint_remove_all(node->disk, group);
-    wal_release(node->wal, group, wal_next_position(node->wal, group));
+    wal_forget(node->wal, group);
 }
 
 static void member_end(struct member *member)

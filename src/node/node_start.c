@@ -238,7 +238,7 @@ static int remove_strangers(struct opening *opening)
         return ERROR_CORRUPT;
     }
     for (uint32_t i = 0; i < opening->stranger_count; i++)
-        wal_release(node->wal, opening->strangers[i], wal_next_position(node->wal, opening->strangers[i]));
+        wal_forget(node->wal, opening->strangers[i]);
     uint32_t groups[NODE_MEMBERS_MAX], count;
     int error = checkpoint_groups(node->disk, groups, NODE_MEMBERS_MAX, &count);
     for (uint32_t i = 0; error == 0 && i < count; i++)
