@@ -86,7 +86,7 @@ static void make_members(struct node *node)
     node->member_count = options->group_count;
     for (uint32_t i = 0; i < options->group_count; i++) {
         node->members[i] = &node->given[i];
-        invariant(member_make(node, node->members[i], &options->groups[i]), "node_heap_size covers all members");
+        invariant(member_make(node, node->members[i], &options->groups[i], options->seed), "node_heap_size covers all members");
     }
 }
 

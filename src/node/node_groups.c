@@ -118,7 +118,9 @@ struct member *node_host_group(struct node *node, const struct directory_group *
     if (home == NULL) return NULL;
     home->group = *group;
     fill_spec(node, home);
-    if (!can_host(&home->spec) || !member_make(node, &home->member, &home->spec)) {
+    /* A seed of its own: else the members of one node would all campaign at the same moments. */
+    uint64_t seed = hash_mix(node->options->seed, group->number);
+    if (!can_host(&home->spec) || !member_make(node, &home->member, &home->spec, seed)) {
         heap_free(node->heap, home);
         return NULL;
     }

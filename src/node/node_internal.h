@@ -330,8 +330,8 @@ int64_t member_adopt_next_ns(const struct member *member);
 int member_load_piece(struct member *member, struct checkpoint_reader *reader, const struct checkpoint_head *head);
 
 /* node_member.c */
-/* Makes a member in memory of the node's heap; false, and nothing is kept, when it has no room. */
-bool member_make(struct node *node, struct member *member, const struct group_spec *spec);
+/* Makes a member, which draws from that seed, in memory of the node's heap; false, and nothing is kept, when it has no room. */
+bool member_make(struct node *node, struct member *member, const struct group_spec *spec, uint64_t seed);
 /* Files of checkpoints that it writes or reads; the disk must have done with their memory, or be gone. */
 void member_close_files(struct member *member);
 /* Gives all its memory back, but not its own block. */

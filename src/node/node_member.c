@@ -69,17 +69,17 @@ static bool make_memory(struct node *node, struct member *member)
            member->effects.scratch != NULL && member->decoded != NULL && member->counts != NULL;
 }
 
-bool member_make(struct node *node, struct member *member, const struct group_spec *spec)
+bool member_make(struct node *node, struct member *member, const struct group_spec *spec, uint64_t seed)
 {
     *member = (struct member){.node = node, .spec = spec, .protocol = spec->protocol, .service = spec->service,
                               .tick_at_ns = SERVICE_NO_TICK, .timer_next_ns = INT64_MAX};
-    random_seed(&member->random, node->options->seed ^ 0x72656164);
+    random_seed(&member->random, seed ^ 0x72656164);
     if (!make_memory(node, member)) {
         member_free(member);
         return false;
     }
     measure_records(member);
-    member->self = spec->protocol->create(member->heap, spec, node->options->seed);
+    member->self = spec->protocol->create(member->heap, spec, seed);
     member->service_self = spec->service->create(member->service_heap, spec);
     invariant(member->self != NULL && member->service_self != NULL, "heap_size covers a new member");
     return true;
