@@ -125,7 +125,7 @@ static void group_json(const struct front *front, uint32_t group, const struct n
     const struct member_status *member = &status->member;
     front_print(out, "{");
     name_text(out, "name", status->spec->name);
-    name_number(out, "number", group);
+    name_number(out, "group", group);
     front_print(out, ",");
     name_text(out, "protocol", status->spec->protocol->name);
     front_print(out, ",");
