@@ -80,7 +80,9 @@ static const char *read_members(struct front *front, const struct group_spec *fi
     struct span text = wish->members_text;
     struct group_spec *spec = &wish->spec;
     spec->members = wish->members;
-    for (uint32_t i = 0; text.size == 0 && i < first->member_count && i < DIRECTORY_MEMBERS_MAX; i++)
+    if (text.size == 0 && first->member_count > DIRECTORY_MEMBERS_MAX)
+        return "ERR the cluster has more nodes than a group may have members (16): name some with MEMBERS";
+    for (uint32_t i = 0; text.size == 0 && i < first->member_count; i++)
         wish->members[spec->member_count++] = first->members[i];
     while (text.size > 0) {
         const uint8_t *comma = memchr(text.data, ',', text.size);
