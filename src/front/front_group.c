@@ -148,15 +148,15 @@ static const char *check_protocol(struct front *front, const struct group_spec *
     buffer_clear(&front->text);
     if (protocol->maturity == MATURITY_LAB && !front->options.lab) {
         front_print(&front->text,
-                    "ERR protocol %s is of lab maturity: it is there to be studied. Servers started with --lab yes take it",
-                    protocol->name);
+                    "ERR protocol %s is of lab maturity: it is there to be studied. Servers started with --lab yes "
+                    "take it", protocol->name);
         return finish(front);
     }
     if (protocol->masks > MASKS_TIMING && first->protocol->masks < protocol->masks) {
         front_print(&front->text,
-                    "ERR protocol %s masks %s failures, but the group default, which decides what groups there are, runs "
-                    "%s and masks %s failures only: a single malicious member of it could drop the group or redirect its "
-                    "keys. Start the cluster with --protocol %s",
+                    "ERR protocol %s masks %s failures, but the group default, which decides what groups there are, "
+                    "runs %s and masks %s failures only: a single malicious member of it could drop the group or "
+                    "redirect its keys. Start the cluster with --protocol %s",
                     protocol->name, failure_model_name(protocol->masks), first->protocol->name,
                     failure_model_name(first->protocol->masks), protocol->name);
         return finish(front);

@@ -102,7 +102,8 @@ static void test_transactions_stay_in_their_group(void **state)
 {
     (void)state;
     struct fixture f = begin();
-    ASK("MULTI\r\nSET a:1 1\r\nINCR a:1\r\nPING\r\nEXEC", "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:2\r\n+PONG\r\n");
+    ASK("MULTI\r\nSET a:1 1\r\nINCR a:1\r\nPING\r\nEXEC",
+        "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:2\r\n+PONG\r\n");
     GROUP(1);
     assert_has(client_answer(&f.w, f.c, "MULTI\r\nSET a:1 1\r\nSET b:1 1\r\nEXEC\r\n"), "-EXECABORT");
     assert_has(client_answer(&f.w, f.c, "MULTI\r\nSET a:1 1\r\nDBSIZE\r\nEXEC\r\n"), "-CROSSGROUP");

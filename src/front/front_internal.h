@@ -116,8 +116,8 @@ enum front_outcome front_stall(struct connection *connection, enum stall stall);
 void front_unstall(struct connection *connection);
 
 /* front_route.c: errors are texts that are valid until front->text is used again. */
-/* The group that owns the keys of a command, `default` (0) when it has none. NULL, or the error: keys of two groups, or a
- * group that has no member here. */
+/* The group that owns the keys of a command, `default` (0) when it has none. NULL, or the error: keys of two groups,
+ * or a group that has no member here. */
 const char *front_route(struct front *front, const struct command_spec *spec, const struct resp_command *words,
                         uint32_t *group);
 /* NULL when the group has a member here, else the error that says where. */

@@ -1,7 +1,7 @@
 /* From keys to groups: which group owns a command's keys, and is it here?
  *
  * Keys under the prefix of a group belong to it, all others to `default`, and so do commands without keys. The table is
- * the node's own copy of the directory, which may be older than the truth by what it has not heard yet: `default` itself
+ * the node's own copy of the directory, which may lack what the node has not heard yet: `default` itself
  * refuses keys that are no longer its own (service/directory/kv_groups.h).
  *
  * A node without a member of the group answers as Redis Cluster does, "MOVED number host:port", with the address of a

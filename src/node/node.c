@@ -50,7 +50,8 @@ size_t node_heap_size(const struct node_options *options)
     struct wal_options wal = node_wal_options(options);
     size_t size = options->working_bytes + wal_heap_size(&wal);
     for (uint32_t i = 0; i < options->group_count; i++) size += member_heap_size(options, &options->groups[i]);
-    if (options->groups_max > 0) size += options->groups_max * (member_heap_size(options, &options->groups[0]) + GROUP_SPARE_BYTES);
+    if (options->groups_max > 0)
+        size += options->groups_max * (member_heap_size(options, &options->groups[0]) + GROUP_SPARE_BYTES);
     return size;
 }
 

@@ -12,7 +12,7 @@
  * Has a new member forgotten promises? Numbers of groups are never used again, so a node that kept its disk has never
  * been in a group that is new to its note: START_FIRST. A node that lost its disk may have been in any group that was
  * created up to the moment at which it was filled from the others: those members start amnesiac. `first_from` in the
- * note is that bound: the last index that default's log had when its member counted again, and "no bound yet" before. */
+ * note is that bound: the last index of default's log when its member counted again, and "no bound yet" before. */
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ static const char note_name[] = "groups";
 static const char dropped_refused[] = "ERR the group was dropped before the command was executed";
 static const char dropped_unknown[] = "INDETERMINATE the group was dropped; the command may have been executed before";
 
-_Static_assert((size_t)NOTE_HEAD_SIZE + (size_t)DIRECTORY_BYTES_MAX <= (size_t)NOTE_BYTES_MAX, "a directory fits into a note");
+_Static_assert((size_t)NOTE_HEAD_SIZE + (size_t)DIRECTORY_BYTES_MAX <= (size_t)NOTE_BYTES_MAX, "it fits");
 
 /* ---- the note ---- */
 
