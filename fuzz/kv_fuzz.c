@@ -1,9 +1,9 @@
 /* Fuzzes the key-value service: commands with whatever arguments, and damaged checkpoints.
  *
- * The first byte chooses. 'C': what follows is a sequence of steps, each u8 op, u8 number of arguments, then u8 size
- * and bytes of each; an op that no command has moves time, ticks, or takes a step of a checkpoint. At the end the
- * service is checkpointed and restored into another one, which must have the same digest. Else: what follows is a
- * checkpoint. */
+ * The first byte chooses: 'G' and 'g' kv with the directory of groups beside it, else kv. 'C' and 'G': what follows is a
+ * sequence of steps, each u8 op, u8 number of arguments, then u8 size and bytes of each; an op that no command has moves
+ * time, ticks, or takes a step of a checkpoint. At the end the service is checkpointed and restored into another one,
+ * which must have the same digest. Else: what follows is a checkpoint. */
 #include <stdlib.h>
 
 #include "base/heap_system.h"
@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "contract/command.h"
 #include "service/commands.h"
+#include "service/directory/kv_groups.h"
 #include "service/kv/kv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { HEAP_SIZE = 512 << 10 };
 
 struct fuzz {
+    const struct service *service;
     struct group_spec spec;
     struct heap *heap, *twin_heap, *other;
     void *kv;
@@ -59,7 +61,7 @@ static void deliver(struct fuzz *fuzz, bool read)
     fuzz->index += !read;
     delivery.index = fuzz->index;
     buffer_clear(&fuzz->reply);
-    kv_service.deliver(fuzz->kv, &delivery, &out);
+    fuzz->service->deliver(fuzz->kv, &delivery, &out);
     invariant(fuzz->reply.size >= 3, "FUZZ every command is answered");
 }
 
@@ -73,10 +75,10 @@ static void other_step(struct fuzz *fuzz, uint8_t op)
         command_end(&fuzz->command, command_begin(&fuzz->command, OP_TICK, 0, 0));
         deliver(fuzz, false);
     } else if (!fuzz->writing) {
-        kv_service.checkpoint_begin(fuzz->kv);
+        fuzz->service->checkpoint_begin(fuzz->kv);
         fuzz->writing = true;
-    } else if (!kv_service.checkpoint_next(fuzz->kv, &fuzz->checkpoint, op)) {
-        kv_service.checkpoint_end(fuzz->kv);
+    } else if (!fuzz->service->checkpoint_next(fuzz->kv, &fuzz->checkpoint, op)) {
+        fuzz->service->checkpoint_end(fuzz->kv);
         fuzz->writing = false;
     }
 }
@@ -94,44 +96,48 @@ static void commands(struct fuzz *fuzz, struct span rest)
         deliver(fuzz, read);
     }
     if (fuzz->writing)
-        kv_service.checkpoint_end(fuzz->kv);
+        fuzz->service->checkpoint_end(fuzz->kv);
     buffer_clear(&fuzz->checkpoint);
-    kv_service.checkpoint_begin(fuzz->kv);
-    while (kv_service.checkpoint_next(fuzz->kv, &fuzz->checkpoint, 1000))
+    fuzz->service->checkpoint_begin(fuzz->kv);
+    while (fuzz->service->checkpoint_next(fuzz->kv, &fuzz->checkpoint, 1000))
         ;
-    kv_service.checkpoint_end(fuzz->kv);
-    void *twin = kv_service.create(fuzz->twin_heap, &fuzz->spec);
-    kv_service.restore_begin(twin);
-    invariant(kv_service.restore_next(twin, buffer_span(&fuzz->checkpoint)), "FUZZ a checkpoint can be read");
-    invariant(kv_service.restore_end(twin), "FUZZ a checkpoint is whole");
-    invariant(kv_service.digest(twin) == kv_service.digest(fuzz->kv), "FUZZ restored state is the same");
+    fuzz->service->checkpoint_end(fuzz->kv);
+    void *twin = fuzz->service->create(fuzz->twin_heap, &fuzz->spec);
+    fuzz->service->restore_begin(twin);
+    invariant(fuzz->service->restore_next(twin, buffer_span(&fuzz->checkpoint)), "FUZZ a checkpoint can be read");
+    invariant(fuzz->service->restore_end(twin), "FUZZ a checkpoint is whole");
+    invariant(fuzz->service->digest(twin) == fuzz->service->digest(fuzz->kv), "FUZZ restored state is the same");
 }
 
 static void restore(struct fuzz *fuzz, struct span rest)
 {
-    kv_service.restore_begin(fuzz->kv);
-    kv_service.restore_next(fuzz->kv, rest);
-    kv_service.restore_end(fuzz->kv);
-    (void)kv_service.digest(fuzz->kv);
+    fuzz->service->restore_begin(fuzz->kv);
+    fuzz->service->restore_next(fuzz->kv, rest);
+    fuzz->service->restore_end(fuzz->kv);
+    (void)fuzz->service->digest(fuzz->kv);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    struct fuzz fuzz = {.now_ns = NS_PER_S};
+    static const uint32_t nodes[] = {1, 2, 3};
+    bool groups = data[0] == 'G' || data[0] == 'g';
+    struct fuzz fuzz = {.now_ns = NS_PER_S, .service = groups ? &kv_groups_service : &kv_service};
+    fuzz.spec.members = nodes;
+    fuzz.spec.member_count = 3;
     void *memory = aligned_alloc(HEAP_ALIGNMENT, 4 * HEAP_SIZE);
     uint8_t *regions = memory;
     fuzz.heap = heap_init(regions, HEAP_SIZE);
     fuzz.twin_heap = heap_init(regions + HEAP_SIZE, HEAP_SIZE);
     fuzz.other = heap_init(regions + 2 * HEAP_SIZE, 2 * HEAP_SIZE);
     fuzz.spec.hash_key[0] = 1;
-    fuzz.kv = kv_service.create(fuzz.heap, &fuzz.spec);
+    fuzz.kv = fuzz.service->create(fuzz.heap, &fuzz.spec);
     buffer_init(&fuzz.command, fuzz.other);
     buffer_init(&fuzz.reply, fuzz.other);
     buffer_init(&fuzz.checkpoint, fuzz.other);
     struct span rest = span_of(data + 1, size - 1);
-    if (data[0] == 'C')
+    if (data[0] == 'C' || data[0] == 'G')
         commands(&fuzz, rest);
     else
         restore(&fuzz, rest);

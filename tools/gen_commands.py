@@ -17,20 +17,23 @@ DOCUMENT = os.path.join(SOURCE, "docs/commands.md")
 COLUMNS = ["op", "kind", "arity", "flags", "first", "last", "step", "acl", "tips", "key_flags", "group", "since",
            "complexity", "summary"]
 TITLES = {"connection": "Connections", "server": "Server", "string": "Strings", "generic": "Keys",
-          "transactions": "Transactions"}
+          "transactions": "Transactions", "groups": "Groups"}
 
 
 def entries(text):
     """Each entry as a dictionary. Arguments are split at commas outside of string literals."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     literal = r'"(?:[^"\\]|\\.)*"'
-    for match in re.finditer(r"^(COMMAND|SUBCOMMAND)\(((?:%s|[^\")])*)\)" % literal, text, flags=re.M):
+    for match in re.finditer(r"^(COMMAND|SUBCOMMAND|DOTTED)\(((?:%s|[^\")])*)\)" % literal, text, flags=re.M):
         words = [word.strip() for word in re.findall(r"(?:%s|[^,\"])+" % literal, match.group(2))]
         fixed = 2 if match.group(1) == "COMMAND" else 3
         if len(words) != fixed + len(COLUMNS):
             raise SystemExit("%s: %s has %d columns" % (DEFINITION, words[0], len(words)))
         entry = dict(zip(COLUMNS, words[fixed:]))
-        entry["name"] = words[0] if fixed == 2 else words[2].strip('"').upper().replace("|", " ")
+        if match.group(1) == "DOTTED":
+            entry["name"] = words[1].strip('"')
+        else:
+            entry["name"] = words[0] if fixed == 2 else words[2].strip('"').upper().replace("|", " ")
         yield entry
 
 
@@ -78,7 +81,7 @@ def document():
     with open(DEFINITION, encoding="utf-8") as file:
         text = file.read()
     listed = list(entries(text))
-    declared = len(re.findall(r"^(?:COMMAND|SUBCOMMAND)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.S), flags=re.M))
+    declared = len(re.findall(r"^(?:COMMAND|SUBCOMMAND|DOTTED)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.S), flags=re.M))
     if len(listed) != declared or len({entry["op"] for entry in listed}) != declared:
         raise SystemExit("%s: %d entries, of which %d are understood" % (DEFINITION, declared, len(listed)))
     with open(TEMPLATE, encoding="utf-8") as file:

@@ -46,6 +46,7 @@ struct option_entry {
       "by which the nodes agree, the same on all: raft or paxos")                                                      \
     X("init", OPTION_YES_NO, init, 0, 0,                                                                               \
       "this is a new node of a new cluster; without it an empty directory is filled from the other nodes")             \
+    X("lab", OPTION_YES_NO, lab, 0, 0, "GROUP.CREATE takes protocols of lab maturity too")                             \
     X("protected-mode", OPTION_YES_NO, protected_mode, 0, 0, "refuse to listen on addresses that are not loopback")    \
     X("request-timeout", OPTION_TIME, request_timeout_ns, NS_PER_MS, 3600 * NS_PER_S,                                  \
       "after which an unanswered command gets INDETERMINATE")                                                          \

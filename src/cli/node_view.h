@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    NODE_VIEW_GROUPS_MAX = 16,
+    NODE_VIEW_GROUPS_MAX = 32,
     NODE_VIEW_PEERS_MAX = 64,
     NODE_VIEW_TEXT_SIZE_MAX = 64,
     NODE_VIEW_ADDRESS_SIZE_MAX = 264,

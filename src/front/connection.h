@@ -26,6 +26,8 @@ enum slot_meaning {
     MEANING_WRITE, /* its index counts for WAIT */
     MEANING_EXEC,  /* a null is a null array; local commands' answers go in between */
     MEANING_WATCH, /* versions, which are kept */
+    MEANING_GROUP_LIST, /* the directory of groups, of which the client gets the names */
+    MEANING_GROUP_INFO, /* the same, of which it gets the card of asked_group */
 };
 
 struct slot {
@@ -69,17 +71,20 @@ struct transaction {
     bool open; /* MULTI has been said */
     bool failed; /* a command was refused while collecting: EXEC aborts */
     uint32_t count;       /* of collected commands */
+    uint32_t group;       /* that owns its keys, watched ones too; GROUP_ANY: none was named yet */
     uint32_t local_count; /* of those, the front's own */
     struct buffer queued; /* the commands, each encoded; the front's own have TRANSACTION_LOCAL in their flags */
     struct buffer watched; /* for EXEC: u64 version, u32 size, key; repeated */
     struct buffer watching; /* keys whose versions have been asked for: u32 size, key; repeated */
 };
 enum { TRANSACTION_LOCAL = 1 };
+#define GROUP_ANY UINT32_MAX
 
 struct wait {
     uint32_t target;
     uint32_t seen; /* the most members that were counted */
     uint32_t sequence;
+    uint32_t group;
     uint64_t index;
     int64_t deadline_ns; /* INT64_MAX: none */
     int64_t poll_ns;     /* when to ask again */
@@ -101,6 +106,8 @@ struct connection {
     uint32_t head, tail;
     uint32_t reads, updates; /* unanswered, with the node */
     uint32_t pending;        /* cookies out */
+    uint32_t group;          /* of the requests that are with the node: those of another wait for their answers */
+    uint32_t stall_group;    /* whose window is full (STALL_ROOM_…) */
 
     uint8_t stall;  /* enum stall */
     bool barrier;   /* the next command waits until all slots are answered */
@@ -116,6 +123,8 @@ struct connection {
     struct transaction *transaction;
     struct wait *wait;
     uint64_t last_write_index;
+    uint32_t last_write_group;
+    char asked_group[32]; /* by GROUP.INFO */
 
     char *peer, *local, *name, *library_name, *library_version;
     int64_t created_ns, active_ns;

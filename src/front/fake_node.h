@@ -58,6 +58,9 @@ struct node {
     bool hold[2];       /* answer nothing of that lane */
     bool hold_counts;
     bool no_local_reads, leaderless, follower;
+    struct directory directory;
+    uint32_t hosted;    /* bits of groups beside 0 that have a member here */
+    uint32_t last_group; /* of the last request that was begun */
     const char *refuse; /* answer updates with this text */
     enum answer_kind refuse_kind;
 };
@@ -72,6 +75,7 @@ static inline struct node *fake_node_create(struct heap *heap)
     node->spec = (struct group_spec){.name = "main", .self = 1, .member_count = 3, .protocol = &node->protocol,
                                      .service = &node->service};
     spec_defaults(&node->spec.tuning);
+    directory_init(&node->directory);
     node->stored_by = 3;
     node->room[0] = node->room[1] = FAKE_REQUESTS_MAX;
     for (int lane = 0; lane < 2; lane++) {
@@ -267,6 +271,23 @@ static inline void fake_turn(struct node *node)
 
 /* ---- what the front calls ---- */
 
+const struct directory *node_directory(const struct node *node)
+{
+    return &node->directory;
+}
+
+bool node_hosts(const struct node *node, uint32_t group)
+{
+    return group == 0 || (node->hosted >> group & 1) != 0;
+}
+
+bool node_group_number(const struct node *node, uint32_t place, uint32_t *group)
+{
+    (void)node;
+    *group = place;
+    return place == 0;
+}
+
 bool node_request_room(const struct node *node, uint32_t group, bool read)
 {
     (void)group;
@@ -275,7 +296,7 @@ bool node_request_room(const struct node *node, uint32_t group, bool read)
 
 struct buffer *node_request_begin(struct node *node, uint32_t group, bool read)
 {
-    (void)group;
+    node->last_group = group;
     struct fake_lane *lane = &node->lanes[read];
     invariant(!lane->building, "one command at a time");
     lane->building = true;

@@ -288,7 +288,7 @@ static void resume(struct front *front, struct connection *connection)
 
 static bool has_room(const struct front *front, const struct connection *connection)
 {
-    return node_request_room(front->node, 0, connection->stall == STALL_ROOM_READ);
+    return node_request_room(front->node, connection->stall_group, connection->stall == STALL_ROOM_READ);
 }
 
 /* Those that found no room go first: they have waited longest. A connection whose kind of request has no room keeps its

@@ -40,6 +40,7 @@ struct front_options {
     uint32_t pipeline_max;         /* unanswered requests of one connection; over it it is not read */
     uint32_t tcp_port;             /* for INFO */
     uint32_t process_id;
+    bool lab;                      /* GROUP.CREATE takes protocols of lab maturity */
     const char *config_file;
     const char *cluster_name;      /* for INFO and LOCKSTEP STATUS; may be NULL */
     const char *client_address;    /* of this node, "127.0.0.1:7001"; may be NULL */

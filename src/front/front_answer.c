@@ -24,8 +24,11 @@ static void settle(struct connection *connection, const struct slot *slot, const
     else
         connection->updates--;
     bool writes = slot->meaning == MEANING_WRITE || slot->meaning == MEANING_EXEC;
-    if (writes && answer->kind == ANSWER_VALUE && answer->index > connection->last_write_index)
+    if (writes && answer->kind == ANSWER_VALUE &&
+        (connection->group != connection->last_write_group || answer->index > connection->last_write_index)) {
         connection->last_write_index = answer->index;
+        connection->last_write_group = connection->group; /* all that are unanswered are of this group */
+    }
 }
 
 /* The answer as a RESP3 value, in place or in front->value. */
@@ -46,6 +49,10 @@ static struct span value_of(struct connection *connection, const struct slot *sl
         return front_exec_answer(connection, value);
     case MEANING_WATCH:
         return front_watch_answer(connection, value);
+    case MEANING_GROUP_LIST:
+        return front_group_answer(connection, value, false);
+    case MEANING_GROUP_INFO:
+        return front_group_answer(connection, value, true);
     }
     return value;
 }

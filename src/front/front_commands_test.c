@@ -412,7 +412,7 @@ static void test_lockstep_status(void **state)
     assert_int_equal(json_end - json, size);
     assert_has(json, "{\"node\":1,\"pid\":4711,");
     assert_has(json, "\"cluster\":\"a \\\"cluster\\\"\\u000a\xef\xbf\xbd\xc3\xa9\"");
-    assert_has(json, "\"name\":\"main\",\"protocol\":\"raft\",\"service\":\"kv\",\"role\":\"leader\",\"term\":7,");
+    assert_has(json, "\"name\":\"main\",\"group\":0,\"protocol\":\"raft\",\"service\":\"kv\",\"role\":\"leader\",\"term\":7,");
     assert_has(json, "\"progress\":[{\"node\":2,\"stored\":0,\"suspicion\":0},{\"node\":3,");
     assert_has(json, "\"peers\":[{\"node\":2,\"connected\":true,\"client_address\":\"127.0.0.1:7002\"");
     assert_has(json, "\"last_fsync_us\":0");

@@ -72,16 +72,17 @@ static front_control *control_of(uint16_t op)
         return front_watch;
     case OP_WAIT:
         return front_wait;
+    case OP_GROUP_CREATE:
+        return front_group_create;
+    case OP_GROUP_DROP:
+        return front_group_drop;
+    case OP_GROUP_LIST:
+        return front_group_list;
+    case OP_GROUP_INFO:
+        return front_group_info;
     default: /* all other ops: uint16_t, no enum */
         return NULL;
     }
-}
-
-uint32_t front_route(const struct front *front, struct span key)
-{
-    (void)front;
-    (void)key;
-    return 0; /* there is one group; prefixes of keys will choose among several */
 }
 
 /* ---- what a command is ---- */
@@ -192,19 +193,37 @@ static enum front_outcome answer_text(struct connection *connection, const char 
     return FRONT_DONE;
 }
 
-bool front_may_submit(struct connection *connection, bool read)
+/* Requests of one connection take effect in the order sent, also when they go to several groups, each with an order of
+ * its own: so a request to another group waits for the answers of those before it. */
+bool front_may_submit(struct connection *connection, uint32_t group, bool read)
 {
     struct front *front = connection->front;
+    if (connection->group != group && connection->reads + connection->updates > 0) {
+        front_stall(connection, STALL_BARRIER);
+        return false;
+    }
     if (!read && connection->reads > 0) {
         front_stall(connection, STALL_ORDER);
         return false;
     }
     bool by_log = !read || connection->updates > 0;
-    if (!node_request_room(front->node, 0, !by_log)) {
+    if (!node_request_room(front->node, group, !by_log)) {
+        connection->stall_group = group;
         front_stall(connection, by_log ? STALL_ROOM_UPDATE : STALL_ROOM_READ);
         return false;
     }
     return true;
+}
+
+void front_submitted(struct connection *connection, uint32_t group, bool by_log)
+{
+    connection->group = group;
+    connection->pending++;
+    if (by_log)
+        connection->updates++;
+    else
+        connection->reads++;
+    connection->front->handed_in = true;
 }
 
 /* A READONLY connection's read, on this node's own state. False: it has none now, or order asks for another way. */
@@ -238,10 +257,13 @@ static enum front_outcome submit(struct front_call *call)
     struct front *front = call->front;
     struct connection *connection = call->connection;
     bool read = call->spec->kind == COMMAND_READ;
-    uint32_t group = call->words.count > 1 ? front_route(front, call_argument(call, 1)) : 0;
+    uint32_t group;
+    const char *error = front_route(front, call->spec, &call->words, &group);
+    if (error != NULL)
+        return answer_text(connection, error);
     if (read && connection->readonly && read_here(call, group))
         return FRONT_DONE;
-    if (!front_may_submit(connection, read))
+    if (!front_may_submit(connection, group, read))
         return FRONT_STALL;
     if (front_encoded_size(&call->words, 1) > front->command_bytes_max)
         return too_large(call);
@@ -261,12 +283,7 @@ static enum front_outcome submit(struct front_call *call)
         return FRONT_DONE;
     }
     node_request_commit(front->node, group, !by_log, connection_cookie(connection, sequence));
-    connection->pending++;
-    if (by_log)
-        connection->updates++;
-    else
-        connection->reads++;
-    front->handed_in = true;
+    front_submitted(connection, group, by_log);
     return FRONT_DONE;
 }
 

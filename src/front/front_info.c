@@ -216,8 +216,10 @@ static void section_lockstep(struct front *front, struct buffer *out)
                 (unsigned long long)node_incarnation(front->node), (long long)(counters->last_sync_ns / NS_PER_US),
                 (long long)(counters->max_sync_ns / NS_PER_US));
     struct node_group_status status;
-    for (uint32_t group = 0; node_group_status(front->node, group, &status); group++)
-        print_group(&status, group, out);
+    uint32_t group;
+    for (uint32_t place = 0; node_group_number(front->node, place, &group); place++)
+        if (node_group_status(front->node, group, &status))
+            print_group(&status, group, out);
     struct node_peer_status peer;
     for (uint32_t place = 0; node_peer_status(front->node, place, &peer); place++)
         front_print(out, "peer%u:connected=%d,address=%.*s,suspicion=%u\r\n", peer.node, peer.connected ? 1 : 0,

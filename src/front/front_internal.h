@@ -12,6 +12,8 @@
  *     front_config.c       CONFIG
  *     front_multi.c        MULTI EXEC DISCARD WATCH UNWATCH
  *     front_wait.c         WAIT
+ *     front_route.c        which group owns a command's keys
+ *     front_group.c        GROUP.…
  *
  * A command of the front is either *plain*: it writes one RESP3 value and may change its connection, wherever it is
  * executed, also inside a transaction; or it *controls* the stream: it may stop it, take slots or talk to the node. */
@@ -103,15 +105,30 @@ front_plain *front_plain_of(uint16_t op);
 bool front_encode(struct buffer *out, uint16_t op, uint16_t flags, const struct resp_command *words, uint32_t first);
 /* The number of words from `first` on, encoded. */
 uint64_t front_encoded_size(const struct resp_command *words, uint32_t first);
-/* May this connection hand in another request of that kind now? Else `stall` is set. */
-bool front_may_submit(struct connection *connection, bool read);
-/* The group that owns a key. */
-uint32_t front_route(const struct front *front, struct span key);
+/* May this connection hand in another request of that kind to that group now? Else `stall` is set. */
+bool front_may_submit(struct connection *connection, uint32_t group, bool read);
+/* It has handed one in: through the log, or as a read. */
+void front_submitted(struct connection *connection, uint32_t group, bool by_log);
 /* Stops the connection's stream for that reason. */
 enum front_outcome front_stall(struct connection *connection, enum stall stall);
 
 /* front.c: after something was answered, a connection that stopped for it goes on in front_turn. */
 void front_unstall(struct connection *connection);
+
+/* front_route.c: errors are texts that are valid until front->text is used again. */
+/* The group that owns the keys of a command, `default` (0) when it has none. NULL, or the error: keys of two groups,
+ * or a group that has no member here. */
+const char *front_route(struct front *front, const struct command_spec *spec, const struct resp_command *words,
+                        uint32_t *group);
+/* NULL when the group has a member here, else the error that says where. */
+const char *front_reach(struct front *front, uint32_t group);
+/* The error for keys of two groups. */
+const char *front_crossing(struct front *front, uint32_t one, uint32_t other);
+
+/* front_group.c */
+front_control front_group_create, front_group_drop, front_group_list, front_group_info;
+/* The directory as the client gets it, in front->value (which `value` may not lie in). */
+struct span front_group_answer(struct connection *connection, struct span value, bool info);
 
 /* front_answer.c */
 void front_answer(void *context, uint64_t cookie, const struct answer *answer);

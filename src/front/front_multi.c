@@ -27,6 +27,7 @@ static struct transaction *transaction_of(struct connection *connection)
     buffer_init(&transaction->queued, heap);
     buffer_init(&transaction->watched, heap);
     buffer_init(&transaction->watching, heap);
+    transaction->group = GROUP_ANY;
     connection->transaction = transaction;
     return transaction;
 }
@@ -57,6 +58,7 @@ void front_multi_reset(struct connection *connection)
         return;
     transaction->open = transaction->failed = false;
     transaction->count = transaction->local_count = 0;
+    transaction->group = GROUP_ANY;
     clear(&transaction->queued);
     clear(&transaction->watched);
     clear(&transaction->watching);
@@ -117,10 +119,30 @@ enum front_outcome front_discard(struct front_call *call)
     return answer(call, "OK");
 }
 
+/* The keys of a transaction, watched ones too, belong to one group. */
+static const char *join(struct front_call *call, struct transaction *transaction)
+{
+    uint32_t group;
+    const char *error = front_route(call->front, call->spec, &call->words, &group);
+    if (error != NULL)
+        return error;
+    if (transaction->group != GROUP_ANY && transaction->group != group)
+        return front_crossing(call->front, transaction->group, group);
+    transaction->group = group;
+    return NULL;
+}
+
 void front_multi_queue(struct front_call *call)
 {
     struct transaction *transaction = call->connection->transaction;
     bool local = call->spec->kind == COMMAND_FRONT;
+    const char *error = local ? NULL : join(call, transaction);
+    if (error != NULL) {
+        transaction->failed = true;
+        call->front->errors++;
+        answer(call, error);
+        return;
+    }
     /* The front's own commands keep their names, which tell their subcommands. */
     uint32_t first = local ? 0 : 1;
     uint64_t size = transaction->queued.size + front_encoded_size(&call->words, first);
@@ -233,22 +255,26 @@ static bool exec_encode(struct buffer *out, const struct transaction *transactio
     return true;
 }
 
+static uint32_t group_of(const struct transaction *transaction)
+{
+    return transaction->group == GROUP_ANY ? 0 : transaction->group;
+}
+
 static enum front_outcome exec_submit(struct front_call *call)
 {
     struct front *front = call->front;
     struct connection *connection = call->connection;
     struct transaction *transaction = connection->transaction;
-    struct buffer *bundle = node_request_begin(front->node, 0, false);
+    uint32_t group = group_of(transaction);
+    struct buffer *bundle = node_request_begin(front->node, group, false);
     bool ok = exec_encode(bundle, transaction);
     uint32_t sequence = ok ? connection_slot_add(connection, SLOT_UPDATE, MEANING_EXEC, &ok) : 0;
     if (!ok) {
-        node_request_abandon(front->node, 0, false);
+        node_request_abandon(front->node, group, false);
         return no_memory(call);
     }
-    node_request_commit(front->node, 0, false, connection_cookie(connection, sequence));
-    connection->pending++;
-    connection->updates++;
-    front->handed_in = true;
+    node_request_commit(front->node, group, false, connection_cookie(connection, sequence));
+    front_submitted(connection, group, true);
     if (transaction->local_count == 0) {
         front_multi_reset(connection);
     } else {
@@ -272,7 +298,12 @@ enum front_outcome front_exec(struct front_call *call)
         connection_answer_new(connection, finish_locals(connection, (struct span){0}));
         return FRONT_DONE;
     }
-    if (!front_may_submit(connection, false))
+    const char *error = front_reach(call->front, group_of(transaction));
+    if (error != NULL) { /* the group was dropped meanwhile */
+        front_multi_reset(connection);
+        return answer(call, error);
+    }
+    if (!front_may_submit(connection, group_of(transaction), false))
         return FRONT_STALL;
     if (exec_size(transaction) > call->front->command_bytes_max) {
         front_multi_reset(connection);
@@ -302,32 +333,34 @@ enum front_outcome front_watch(struct front_call *call)
     struct connection *connection = call->connection;
     if (front_multi_open(connection))
         return answer(call, "ERR WATCH inside MULTI is not allowed");
-    if (!front_may_submit(connection, true))
-        return FRONT_STALL;
     struct transaction *transaction = transaction_of(connection);
     if (transaction == NULL)
         return no_memory(call);
+    uint32_t group;
+    const char *error = front_route(front, call->spec, &call->words, &group);
+    if (error == NULL && transaction->watched.size > 0 && transaction->group != group)
+        error = front_crossing(front, transaction->group, group);
+    if (error != NULL)
+        return answer(call, error);
+    if (!front_may_submit(connection, group, true))
+        return FRONT_STALL;
+    transaction->group = group;
     uint64_t size = front_encoded_size(&call->words, 1);
     if (size > front->command_bytes_max || transaction->watched.size + size > front->limits.query_bytes_max)
         return answer(call, "ERR too many watched keys for the limits of a command");
     bool by_log = connection->updates > 0;
-    struct buffer *bundle = node_request_begin(front->node, 0, !by_log);
+    struct buffer *bundle = node_request_begin(front->node, group, !by_log);
     buffer_clear(&transaction->watching);
     bool ok = note_keys(transaction, call) && front_encode(bundle, OP_WATCH, 0, &call->words, 1);
     uint32_t sequence =
         ok ? connection_slot_add(connection, by_log ? SLOT_UPDATE : SLOT_READ, MEANING_WATCH, &ok) : 0;
     if (!ok) {
-        node_request_abandon(front->node, 0, !by_log);
+        node_request_abandon(front->node, group, !by_log);
         return no_memory(call);
     }
-    node_request_commit(front->node, 0, !by_log, connection_cookie(connection, sequence));
-    connection->pending++;
-    if (by_log)
-        connection->updates++;
-    else
-        connection->reads++;
+    node_request_commit(front->node, group, !by_log, connection_cookie(connection, sequence));
+    front_submitted(connection, group, by_log);
     connection->barrier = true; /* EXEC needs the versions, and another WATCH the place for its keys */
-    front->handed_in = true;
     return FRONT_DONE;
 }
 
@@ -387,6 +420,8 @@ void front_unwatch(struct front_call *call, struct buffer *reply)
     if (call->connection->transaction != NULL) {
         /* Inside EXEC the watched keys are done with anyway, and the rest of the transaction is still needed. */
         clear(&call->connection->transaction->watched);
+        if (!call->connection->transaction->open && call->connection->transaction->count == 0)
+            call->connection->transaction->group = GROUP_ANY;
     }
     (void)reply_simple(reply, "OK");
 }

@@ -125,6 +125,7 @@ static void group_json(const struct front *front, uint32_t group, const struct n
     const struct member_status *member = &status->member;
     front_print(out, "{");
     name_text(out, "name", status->spec->name);
+    name_number(out, "group", group);
     front_print(out, ",");
     name_text(out, "protocol", status->spec->protocol->name);
     front_print(out, ",");
@@ -232,8 +233,10 @@ void front_lockstep_status(struct front_call *call, struct buffer *reply)
     front_print(out, ",\"uptime_ms\":%lld", (long long)((front->now_ns - front->started_ns) / NS_PER_MS));
     front_print(out, ",\"groups\":[");
     struct node_group_status status;
-    for (uint32_t group = 0; node_group_status(front->node, group, &status); group++) {
-        front_print(out, "%s", group > 0 ? "," : "");
+    uint32_t group;
+    for (uint32_t place = 0; node_group_number(front->node, place, &group); place++) {
+        (void)node_group_status(front->node, group, &status);
+        front_print(out, "%s", place > 0 ? "," : "");
         group_json(front, group, &status, out);
     }
     front_print(out, "]");

@@ -35,7 +35,7 @@ static void ask(struct connection *connection)
     wait->asked = true;
     connection->pending++;
     connection->front->handed_in = true;
-    node_request_count(connection->front->node, 0, wait->index, connection_cookie(connection, wait->sequence));
+    node_request_count(connection->front->node, wait->group, wait->index, connection_cookie(connection, wait->sequence));
 }
 
 static uint32_t members_connected(const struct front *front)
@@ -89,6 +89,7 @@ enum front_outcome front_wait(struct front_call *call)
     *wait = (struct wait){
         .target = target <= 0 ? 0 : target > UINT32_MAX ? UINT32_MAX : (uint32_t)target,
         .sequence = sequence,
+        .group = connection->last_write_group,
         .index = connection->last_write_index,
         .deadline_ns = for_ever ? INT64_MAX : front->now_ns + timeout_ms * NS_PER_MS,
         .poll_ns = INT64_MAX,

@@ -13,8 +13,10 @@ enum {
     SEGMENT_BYTES = 16 << 20,
     SEGMENTS_AHEAD = 2,
     RESERVE_BYTES = 1 << 20,
-    SCRATCH_ALIGNMENT = 16,
 };
+
+/* Protocols differ in what a member needs; this much more than the first group's is reserved for each that may come. */
+static const size_t GROUP_SPARE_BYTES = (size_t)1 << 30;
 
 void node_options_default(struct node_options *out)
 {
@@ -36,7 +38,7 @@ struct wal_options node_wal_options(const struct node_options *options)
                               .segment_bytes = options->wal_segment_bytes,
                               .segments_ahead = SEGMENTS_AHEAD,
                               .writes_inflight_max = options->wal_writes_inflight_max,
-                              .groups_max = options->group_count};
+                              .groups_max = options->group_count + 2 * options->groups_max};
     wal.reserve_bytes = wal.segment_bytes / 4 < RESERVE_BYTES ? wal.segment_bytes / 4 : RESERVE_BYTES;
     for (uint32_t i = 0; i < options->group_count; i++)
         if (options->groups[i].ablations & ABLATION_ACK_BEFORE_SYNC) wal.report_before_sync = true;
@@ -47,12 +49,9 @@ size_t node_heap_size(const struct node_options *options)
 {
     struct wal_options wal = node_wal_options(options);
     size_t size = options->working_bytes + wal_heap_size(&wal);
-    size += (size_t)options->group_count * 2 * options->window * (sizeof(struct pending) + sizeof(struct outgoing));
-    for (uint32_t i = 0; i < options->group_count; i++) {
-        const struct group_spec *spec = &options->groups[i];
-        size += spec->protocol->heap_size(spec) + spec->tuning.service_heap_bytes + sizeof(struct member);
-        size += spec->protocol->effects_max(spec) * sizeof(struct effect) + spec->protocol->scratch_max(spec);
-    }
+    for (uint32_t i = 0; i < options->group_count; i++) size += member_heap_size(options, &options->groups[i]);
+    if (options->groups_max > 0)
+        size += options->groups_max * (member_heap_size(options, &options->groups[0]) + GROUP_SPARE_BYTES);
     return size;
 }
 
@@ -67,78 +66,38 @@ const char *node_failure(const struct node *node) { return node->failed ? node->
 
 /* ---- making ---- */
 
-/* Memory of a member that begins inside the node's heap; the sizes are functions of the specification. */
-static void *region(struct node *node, size_t size)
-{
-    void *memory = heap_alloc(node->heap, size);
-    invariant(memory != NULL, "node_heap_size covers all members");
-    return memory;
-}
-
-/* Bytes of a record's fixed fields and its bulk's length: where the bulk begins. */
-static void measure_records(struct member *member)
-{
-    const struct message_table *table = &member->protocol->records;
-    invariant(table->count <= RECORD_TYPES_MAX, "a protocol has at most 32 types of records");
-    for (uint32_t type = 0; type < table->count; type++) {
-        uint32_t size = 0;
-        for (uint32_t i = 0; i < table->types[type].field_count; i++) {
-            switch (table->types[type].fields[i].kind) {
-            case FIELD_U8: size += 1; break;
-            case FIELD_U32: case FIELD_NODE: case FIELD_BYTES: size += 4; break;
-            case FIELD_U64: case FIELD_I64: case FIELD_TIME: case FIELD_INCARNATION: size += 8; break;
-            case FIELD_RECORDS: break;
-            }
-        }
-        member->record_head_size[type] = size;
-    }
-}
-
-static void make_member(struct node *node, struct member *member, const struct group_spec *spec)
-{
-    *member = (struct member){.node = node, .spec = spec, .protocol = spec->protocol, .service = spec->service,
-                              .tick_at_ns = SERVICE_NO_TICK, .timer_next_ns = INT64_MAX};
-    random_seed(&member->random, node->options->seed ^ 0x72656164);
-    size_t heap_size = spec->protocol->heap_size(spec);
-    member->heap = heap_init(region(node, heap_size), heap_size);
-    member->service_heap =
-        heap_init(region(node, spec->tuning.service_heap_bytes), spec->tuning.service_heap_bytes);
-    member->effects.capacity = spec->protocol->effects_max(spec);
-    member->effects.list = region(node, member->effects.capacity * sizeof(struct effect));
-    member->effects.scratch_size = spec->protocol->scratch_max(spec);
-    member->effects.scratch = region(node, member->effects.scratch_size + SCRATCH_ALIGNMENT);
-    member->decoded = region(node, MESSAGE_STRUCT_SIZE_MAX);
-    member->counts = region(node, COUNTS_MAX * sizeof(struct count_request));
-    session_table_init(&member->sessions, node->heap);
-    buffer_init(&member->reply, node->heap);
-    buffer_init(&member->held, node->heap);
-    buffer_init(&member->results, node->heap);
-    buffer_init(&member->calls, node->heap);
-    buffer_init(&member->to_self, node->heap);
-    buffer_init(&member->state_part, node->heap);
-    buffer_init(&member->checkpointing.piece, node->heap);
-    lane_init(member, false);
-    lane_init(member, true);
-    measure_records(member);
-    member->self = spec->protocol->create(member->heap, spec, node->options->seed);
-    member->service_self = spec->service->create(member->service_heap, spec);
-    invariant(member->self != NULL && member->service_self != NULL, "heap_size covers a new member");
-}
-
 static void make_peers(struct node *node)
 {
     const struct node_options *options = node->options;
     node->peer_count = options->peer_count;
     if (options->peer_count == 0) return;
-    node->peers = region(node, options->peer_count * sizeof(struct peer));
+    node->peers = heap_alloc(node->heap, options->peer_count * sizeof(struct peer));
+    invariant(node->peers != NULL, "node_heap_size covers all peers");
     for (uint32_t i = 0; i < options->peer_count; i++) {
         node->peers[i] = (struct peer){.id = options->peers[i]};
         buffer_init(&node->peers[i].out, node->heap);
     }
 }
 
+static void make_members(struct node *node)
+{
+    const struct node_options *options = node->options;
+    node->given = heap_alloc(node->heap, options->group_count * sizeof(struct member));
+    invariant(node->given != NULL, "node_heap_size covers all members");
+    node->member_count = options->group_count;
+    for (uint32_t i = 0; i < options->group_count; i++) {
+        node->members[i] = &node->given[i];
+        invariant(member_make(node, node->members[i], &options->groups[i], options->seed), "node_heap_size covers all members");
+    }
+}
+
 static int check_options(const struct node_options *options, char *why, size_t why_size)
 {
+    if (options->group_count + options->groups_max > NODE_MEMBERS_MAX || options->groups_max > DIRECTORY_GROUPS_MAX) {
+        snprintf(why, why_size, "a node hosts at most %u groups of its options and %u of the directory",
+                 (unsigned)(NODE_MEMBERS_MAX - DIRECTORY_GROUPS_MAX), (unsigned)DIRECTORY_GROUPS_MAX);
+        return ERROR_INVALID;
+    }
     for (uint32_t i = 0; i < options->group_count; i++) {
         int error = spec_check(&options->groups[i], why, why_size);
         if (error < 0) return error;
@@ -164,10 +123,9 @@ int node_create(struct node **out, struct heap *heap, const struct node_options 
     node->wall_ns = options->wall_ns;
     if (options->observer != NULL) node->observer = *options->observer;
     buffer_init(&node->message, heap);
+    directory_init(&node->directory);
     make_peers(node);
-    node->member_count = options->group_count;
-    node->members = region(node, node->member_count * sizeof(struct member));
-    for (uint32_t i = 0; i < node->member_count; i++) make_member(node, &node->members[i], &options->groups[i]);
+    make_members(node);
     struct opening opening = {.node = node, .why = why, .why_size = why_size};
     error = node_open_directory(&opening);
     if (error < 0) {
@@ -191,13 +149,8 @@ bool node_set_tamper(struct node *node, const struct node_tamper *tamper)
 
 void node_destroy(struct node *node)
 {
-    for (uint32_t i = 0; i < node->member_count; i++) {
-        struct member *member = &node->members[i];
-        if (member->checkpointing.writer != NULL) checkpoint_writer_free(member->checkpointing.writer);
-        if (member->adopting.writer != NULL) checkpoint_writer_free(member->adopting.writer);
-        if (member->adopting.reader != NULL) checkpoint_reader_free(member->adopting.reader);
-        if (member->serving != NULL) checkpoint_reader_free(member->serving);
-    }
+    for (uint32_t i = 0; i < node->member_count; i++) member_close_files(node->members[i]);
+    for (uint32_t i = 0; i < node->leaving_count; i++) member_close_files(node->leaving[i]);
     wal_close(node->wal);
 }
 

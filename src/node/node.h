@@ -27,6 +27,7 @@
 #include "contract/protocol.h"
 #include "contract/service.h"
 #include "contract/spec.h"
+#include "service/directory/directory.h"
 #include "storage/disk.h"
 #include "storage/wal.h"
 
@@ -93,6 +94,9 @@ struct node_options {
     uint32_t peer_count;
     const struct group_spec *groups;
     uint32_t group_count;
+    uint32_t groups_max;        /* members of groups that the directory in the first group's state may add while the
+                                   node runs (service/directory/kv_groups.h), DIRECTORY_GROUPS_MAX at most; 0: none,
+                                   and no file "groups" */
     bool init;                  /* an empty directory is a new node of a new cluster, not an amnesiac one */
     uint64_t seed;
     struct disk *disk;
@@ -192,6 +196,13 @@ struct node_group_status {
 };
 bool node_group_status(const struct node *node, uint32_t group, struct node_group_status *out);
 bool node_member_progress(const struct node *node, uint32_t group, uint32_t place, struct member_progress *out);
+
+/* The groups that this node knows of, in the youngest version that it has noted durably; empty without a directory. */
+const struct directory *node_directory(const struct node *node);
+/* Is there a member of that group here now? Requests may be begun for such groups only. */
+bool node_hosts(const struct node *node, uint32_t group);
+/* The number of the place-th group that is hosted here, ascending; false behind the last. */
+bool node_group_number(const struct node *node, uint32_t place, uint32_t *group);
 
 struct node_peer_status {
     uint32_t node;

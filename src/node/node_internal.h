@@ -1,5 +1,7 @@
 /* What the files of node/ share; nobody else includes this. The map:
  *     node_start.c       opening the directory, restoring members
+ *     node_member.c      making a member, and ending one
+ *     node_groups.c      groups that come and go while the node runs
  *     node_turn.c        the order of one turn; stepping
  *     node_effects.c     interpreting effects
  *     node_deliver.c     commands to services, answers from them
@@ -16,6 +18,7 @@
 #include "contract/header.h"
 #include "node/node.h"
 #include "node/session.h"
+#include "service/directory/kv_groups.h"
 #include "storage/checkpoint.h"
 #include "storage/identity.h"
 
@@ -26,10 +29,14 @@ enum {
     CHUNK_BYTES = 56 * 1024,   /* of a checkpoint in one message: a chunk is never fragmented */
     CHUNKS_INFLIGHT = 8,       /* asked for and not yet here */
     DELIVER_CALLS_MAX = 16,    /* that one delivery may make */
+    NODE_MEMBERS_MAX = 16 + DIRECTORY_GROUPS_MAX, /* given and of the directory */
     REASON_SIZE = 256,
     POOL_BUFFERS = 16,
     POOL_BUFFER_BYTES_MAX = 1 << 20, /* larger buffers go back to the heap */
 };
+
+/* While a node that lost its disk does not know up to where its former life may have promised something. */
+#define FIRST_FROM_UNKNOWN UINT64_MAX
 
 /* ---- requests of this node to one group: updates, or reads ---- */
 
@@ -128,6 +135,7 @@ struct queued_peer {
 
 struct member {
     struct node *node;
+    void *home; /* of the directory (node_groups.c): its block, with its specification; NULL: given by the options */
     const struct group_spec *spec;
     const struct protocol *protocol;
     const struct service *service;
@@ -231,8 +239,15 @@ struct node {
     struct node_tamper tamper;
     uint64_t incarnation;
     int64_t now_ns, wall_ns;
-    struct member *members;
+    struct member *members[NODE_MEMBERS_MAX]; /* ascending by group, but the first of the options comes first */
     uint32_t member_count;
+    struct member *given; /* the block of the options' members */
+    struct directory directory; /* as noted */
+    uint64_t first_from;        /* members of groups created later start as first ones (node_groups.c) */
+    bool groups_undone;         /* the note could not be written, or not all of it be done */
+    int64_t groups_again_ns;
+    struct member *leaving[NODE_MEMBERS_MAX]; /* dropped, but the disk still reads their memory */
+    uint32_t leaving_count;
     struct peer *peers; /* ascending by id */
     uint32_t peer_count;
     struct input *inputs;
@@ -264,7 +279,8 @@ void member_start_service(struct member *member);
 bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, struct buffer *reply);
 
 /* node_request.c */
-void lane_init(struct member *member, bool read);
+/* False, and nothing is kept, when the heap is full. */
+bool lane_init(struct member *member, bool read);
 void lane_close_bundle(struct member *member, struct lane *lane);
 void lane_hand_in(struct member *member, struct lane *lane);
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer);
@@ -279,10 +295,12 @@ void member_answers_from_sessions(struct member *member);
 int64_t member_requests_next_ns(const struct member *member);
 void member_count_answer(struct member *member, const struct effect_reply *reply);
 void member_submit_tick(struct member *member);
+void lane_free(struct member *member, struct lane *lane);
 struct buffer node_buffer_take(struct node *node);
 void node_buffer_give(struct node *node, struct buffer *buffer);
 
 /* node_peer.c */
+void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state);
 struct peer *node_peer_of(const struct node *node, uint32_t id);
 /* Sends one sealed message (header and body) to a node; to itself it is queued. `blob` is where the message lies if it
  * is a large one, else NULL. */
@@ -310,6 +328,32 @@ int64_t member_adopt_next_ns(const struct member *member);
 /* Loads a checkpoint's part, session table and service, a piece a call: 0 to go on, 1 when all is there (the part is
  * then the first part_size bytes of adopting.front), or a negative error. Begin with adopting.loaded == 0. */
 int member_load_piece(struct member *member, struct checkpoint_reader *reader, const struct checkpoint_head *head);
+
+/* node_member.c */
+/* Makes a member, which draws from that seed, in memory of the node's heap; false, and nothing is kept, when it has no room. */
+bool member_make(struct node *node, struct member *member, const struct group_spec *spec, uint64_t seed);
+/* Files of checkpoints that it writes or reads; the disk must have done with their memory, or be gone. */
+void member_close_files(struct member *member);
+/* Gives all its memory back, but not its own block. */
+void member_free(struct member *member);
+/* Address space that a member of that specification takes at most, in bytes. */
+size_t member_heap_size(const struct node_options *options, const struct group_spec *spec);
+
+/* node_groups.c */
+bool node_has_directory(const struct node *node);
+/* Reads the note; 0, or the error of note_read. */
+int node_groups_read(struct node *node);
+/* Writes it, with another bound. */
+int node_groups_note(struct node *node, uint64_t first_from);
+/* Makes the member of a group of the directory; NULL when memory or this build lack what it needs. */
+struct member *node_host_group(struct node *node, const struct directory_group *group);
+/* Was the group created while promises of this node may have been lost? */
+bool node_group_was_lost(const struct node *node, uint32_t number);
+/* Once a turn: follows the directory. */
+void node_groups_turn(struct node *node);
+bool node_groups_wants_turn(const struct node *node);
+int64_t node_groups_next_ns(const struct node *node);
+void node_leaving_complete(struct node *node, uint64_t token, int status);
 
 /* node.c */
 void node_fail(struct node *node, const char *format, const char *what, int error);

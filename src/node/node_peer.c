@@ -147,19 +147,22 @@ static void forget_connection(struct node *node, struct peer *peer)
     peer->assembling = NULL;
 }
 
+void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state)
+{
+    if (spec_member_place(member->spec, peer) < 0) return;
+    uint32_t room = sizeof(member->peers_changed) / sizeof(member->peers_changed[0]);
+    /* A hint may be lost when a connection flaps many times within one turn: the last ones count. */
+    if (member->peers_changed_count == room) {
+        memmove(member->peers_changed, member->peers_changed + 1, (room - 1) * sizeof(struct queued_peer));
+        member->peers_changed_count--;
+    }
+    member->peers_changed[member->peers_changed_count++] = (struct queued_peer){peer, state};
+    member->touched = true;
+}
+
 static void tell_members(struct node *node, uint32_t peer, enum peer_state state)
 {
-    for (uint32_t i = 0; i < node->member_count; i++) {
-        struct member *member = &node->members[i];
-        uint32_t room = sizeof(member->peers_changed) / sizeof(member->peers_changed[0]);
-        /* A hint may be lost when a connection flaps many times within one turn: the last ones count. */
-        if (member->peers_changed_count == room) {
-            memmove(member->peers_changed, member->peers_changed + 1, (room - 1) * sizeof(struct queued_peer));
-            member->peers_changed_count--;
-        }
-        member->peers_changed[member->peers_changed_count++] = (struct queued_peer){peer, state};
-        member->touched = true;
-    }
+    for (uint32_t i = 0; i < node->member_count; i++) member_tell_peer(node->members[i], peer, state);
 }
 
 void node_peer_connected(struct node *node, uint32_t id, uint64_t incarnation, struct span client_address)

@@ -40,7 +40,7 @@ void node_buffer_give(struct node *node, struct buffer *buffer)
     buffer_init(buffer, node->heap);
 }
 
-void lane_init(struct member *member, bool read)
+bool lane_init(struct member *member, bool read)
 {
     struct node *node = member->node;
     struct lane *lane = &member->lanes[read];
@@ -48,9 +48,18 @@ void lane_init(struct member *member, bool read)
     *lane = (struct lane){.read = read, .mask = window - 1, .next_number = 1, .first_incomplete = 1};
     lane->ring = heap_alloc_zero(node->heap, window * sizeof(struct pending));
     lane->bundles = heap_alloc_zero(node->heap, window * sizeof(struct outgoing));
-    invariant(lane->ring != NULL && lane->bundles != NULL, "the window of requests has room in the node's heap");
     buffer_init(&lane->building, node->heap);
     lane->retry_at_ns = lane->again_at_ns = INT64_MAX;
+    return lane->ring != NULL && lane->bundles != NULL;
+}
+
+void lane_free(struct member *member, struct lane *lane)
+{
+    for (uint64_t place = lane->bundles_head; place != lane->bundles_tail; place++)
+        buffer_free(&lane->bundles[place & lane->mask].bytes);
+    buffer_free(&lane->building);
+    heap_free(member->node->heap, lane->ring);
+    heap_free(member->node->heap, lane->bundles);
 }
 
 static struct outgoing *bundle_at(struct lane *lane, uint64_t place) { return &lane->bundles[place & lane->mask]; }
@@ -58,6 +67,7 @@ static struct outgoing *bundle_at(struct lane *lane, uint64_t place) { return &l
 bool node_request_room(const struct node *node, uint32_t group, bool read)
 {
     const struct member *member = node_member_of(node, group);
+    if (member == NULL) return true; /* dropped meanwhile: who asks again learns it */
     const struct lane *lane = &member->lanes[read];
     return lane->next_number - lane->first_incomplete <= lane->mask;
 }
@@ -327,9 +337,10 @@ int64_t member_requests_next_ns(const struct member *member)
 void node_request_count(struct node *node, uint32_t group, uint64_t index, uint64_t cookie)
 {
     struct member *member = node_member_of(node, group);
-    if (member->count_requests == COUNTS_MAX) {
-        struct answer answer = {.kind = ANSWER_REFUSED,
-                                .bytes = span_string("BUSY 1024 WAITs are under way on this node")};
+    if (member == NULL || member->count_requests == COUNTS_MAX) {
+        const char *text = member == NULL ? "ERR the group of the last write is no longer on this node"
+                                          : "BUSY 1024 WAITs are under way on this node";
+        struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(text)};
         node->door.answer(node->door.context, cookie, &answer);
         return;
     }

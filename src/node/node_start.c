@@ -66,9 +66,10 @@ static void restore_step(struct member *member, struct event *event)
     member->touched = false;
 }
 
-static int restore_checkpoint(struct opening *opening, struct member *member)
+static int restore_checkpoint(struct opening *opening, struct restoring *restoring)
 {
     struct node *node = opening->node;
+    struct member *member = restoring->member;
     struct checkpoint_head head;
     int error = checkpoint_latest(node->heap, node->disk, node->options->cluster, member->spec->group, &head,
                                   opening->why, opening->why_size);
@@ -89,8 +90,8 @@ static int restore_checkpoint(struct opening *opening, struct member *member)
                                            .position = head.keep_from,
                                            .index = head.index,
                                            .part = {member->adopting.front.data, (size_t)head.part_size}};
-    opening->keep_from = head.keep_from;
-    opening->has_state = true;
+    restoring->keep_from = head.keep_from;
+    restoring->has_state = true;
     restore_step(member, &event);
     buffer_free(&member->adopting.front);
     member->adopting.loaded = 0;
@@ -98,12 +99,27 @@ static int restore_checkpoint(struct opening *opening, struct member *member)
     return 0;
 }
 
-static void restore_gap(struct opening *opening, struct member *member, uint64_t position)
+static void restore_gap(struct restoring *restoring, uint64_t position)
 {
     struct event event = {.kind = EVENT_RESTORE};
     event.restore = (struct event_restore){.kind = RESTORE_GAP, .position = position};
-    opening->damaged = true;
-    restore_step(member, &event);
+    restoring->damaged = true;
+    restore_step(restoring->member, &event);
+}
+
+static struct restoring *restoring_of(struct opening *opening, uint32_t group)
+{
+    for (uint32_t i = 0; i < opening->node->member_count; i++)
+        if (opening->restoring[i].member->spec->group == group) return &opening->restoring[i];
+    return NULL;
+}
+
+/* Records of a group that was dropped, the log not yet having been rid of them; or of one whose note is lost. */
+static void note_stranger(struct opening *opening, uint32_t group)
+{
+    for (uint32_t i = 0; i < opening->stranger_count; i++)
+        if (opening->strangers[i] == group) return;
+    if (opening->stranger_count < NODE_MEMBERS_MAX) opening->strangers[opening->stranger_count++] = group;
 }
 
 /* Told by the log for each record that it holds, and for gaps. What is below the checkpoint's keep_from was released;
@@ -111,20 +127,24 @@ static void restore_gap(struct opening *opening, struct member *member, uint64_t
 static void found(void *context, const struct wal_found *record)
 {
     struct opening *opening = context;
-    struct member *member = node_member_of(opening->node, record->group);
-    if (member == NULL) return;
-    opening->has_state = true;
-    if (record->position < opening->keep_from) return;
-    if (!record->gap && record->position > opening->next_position && opening->next_position != POSITION_ANY)
-        restore_gap(opening, member, opening->next_position);
+    struct restoring *restoring = restoring_of(opening, record->group);
+    if (restoring == NULL) {
+        note_stranger(opening, record->group);
+        return;
+    }
+    struct member *member = restoring->member;
+    restoring->has_state = true;
+    if (record->position < restoring->keep_from) return;
+    if (!record->gap && record->position > restoring->next_position && restoring->next_position != POSITION_ANY)
+        restore_gap(restoring, restoring->next_position);
     const struct message_table *table = &member->protocol->records;
     bool known = record->type < table->count && table->types[record->type].name != NULL;
     if (record->gap || !known || !message_decode(&table->types[record->type], record->body, member->decoded)) {
-        restore_gap(opening, member, record->position);
-        opening->next_position = POSITION_ANY;
+        restore_gap(restoring, record->position);
+        restoring->next_position = POSITION_ANY;
         return;
     }
-    opening->next_position = record->position + 1;
+    restoring->next_position = record->position + 1;
     struct event event = {.kind = EVENT_RESTORE};
     event.restore = (struct event_restore){.kind = RESTORE_RECORD,
                                            .slot = record->slot,
@@ -136,17 +156,20 @@ static void found(void *context, const struct wal_found *record)
 }
 
 /* After the log was read: did it tell all that it must have? */
-static void close_restore(struct opening *opening, struct member *member, enum wal_condition condition)
+static void close_restore(struct restoring *restoring, enum wal_condition condition)
 {
-    struct wal *wal = opening->node->wal;
+    struct member *member = restoring->member;
+    struct wal *wal = member->node->wal;
     uint32_t group = member->spec->group;
     uint64_t next = wal_next_position(wal, group);
-    bool short_of_checkpoint = opening->keep_from > next;
-    bool end_missing = opening->next_position != POSITION_ANY && next > opening->next_position;
-    bool all_missing = condition == WAL_DAMAGED && !opening->damaged && wal_may_lack(wal, group);
-    if (short_of_checkpoint) wal_set_next_position(wal, group, opening->keep_from);
-    if (short_of_checkpoint || end_missing || all_missing) restore_gap(opening, member, opening->next_position);
-    if (opening->keep_from > 0) wal_release(wal, group, opening->keep_from);
+    bool short_of_checkpoint = restoring->keep_from > next;
+    bool end_missing = restoring->next_position != POSITION_ANY && next > restoring->next_position;
+    bool all_missing = condition == WAL_DAMAGED && !restoring->damaged && wal_may_lack(wal, group);
+    if (short_of_checkpoint) wal_set_next_position(wal, group, restoring->keep_from);
+    if (short_of_checkpoint || end_missing || all_missing) restore_gap(restoring, restoring->next_position);
+    if (restoring->keep_from > 0) wal_release(wal, group, restoring->keep_from);
+    member->stored_told = wal_stored_position(wal, group);
+    member->room_told = wal_room(wal);
 }
 
 static int open_log(struct opening *opening, enum wal_condition *condition)
@@ -163,38 +186,125 @@ static enum start_kind judge(const struct opening *opening, enum wal_condition c
 {
     const struct node_options *options = opening->node->options;
     bool alone = options->peer_count == 0;
-    if (opening->has_state) return START_RESTARTED;
+    if (opening->restoring[0].has_state) return START_RESTARTED;
     if (opening->fresh) return options->init || alone ? START_FIRST : START_AMNESIAC;
     /* It was here before and nothing is left: unless nothing was ever written, that is lost. */
     if (condition == WAL_NEW) return alone ? START_FIRST : START_AMNESIAC;
     return opening->identity.initialised ? START_RESTARTED : START_AMNESIAC;
 }
 
+/* A member of the directory. The note was durable before it could store anything, and one that has stored nothing has
+ * promised nothing, unless what it stored is lost. */
+static enum start_kind judge_noted(const struct opening *opening, const struct restoring *restoring,
+                                   enum wal_condition condition)
+{
+    if (restoring->has_state || restoring->damaged) return START_RESTARTED;
+    bool log_lost = condition == WAL_NEW && !opening->fresh;
+    if (log_lost || node_group_was_lost(opening->node, restoring->member->spec->group)) return START_AMNESIAC;
+    return START_FIRST;
+}
+
+static int read_note(struct opening *opening)
+{
+    struct node *node = opening->node;
+    if (!node_has_directory(node)) return 0;
+    int error = node_groups_read(node);
+    if (error == ERROR_NOT_FOUND) return 0;
+    if (error < 0)
+        return refuse(opening, error,
+                      "the file groups is damaged or another node's; remove the directory and start without --init: the "
+                      "node is then filled from its peers");
+    opening->noted = true;
+    for (uint32_t i = 0; i < node->directory.count; i++) {
+        const struct directory_group *group = &node->directory.groups[i];
+        if (!directory_has_member(group, node->options->id) || node_host_group(node, group) != NULL) continue;
+        snprintf(opening->why, opening->why_size,
+                 "group %s cannot be restored: this build has no protocol %s with service %s, or memory is short; start "
+                 "the build that created it, or drop the group first", group->name, group->protocol, group->service);
+        return ERROR_INVALID;
+    }
+    return 0;
+}
+
+/* What is left of groups that were dropped right before the end. */
+static int remove_strangers(struct opening *opening)
+{
+    struct node *node = opening->node;
+    if (!node_has_directory(node)) return 0;
+    if (!opening->noted && opening->stranger_count > 0) {
+        snprintf(opening->why, opening->why_size,
+                 "the file groups is missing, but the log has records of group number %u; remove the directory and "
+                 "start without --init: the node is then filled from its peers", (unsigned)opening->strangers[0]);
+        return ERROR_CORRUPT;
+    }
+    for (uint32_t i = 0; i < opening->stranger_count; i++)
+        wal_forget(node->wal, opening->strangers[i]);
+    uint32_t groups[NODE_MEMBERS_MAX], count;
+    int error = checkpoint_groups(node->disk, groups, NODE_MEMBERS_MAX, &count);
+    for (uint32_t i = 0; error == 0 && i < count; i++)
+        if (restoring_of(opening, groups[i]) == NULL) error = checkpoint_remove_all(node->disk, groups[i]);
+    return error < 0 ? refuse(opening, error, "checkpoints of groups that were dropped cannot be removed") : 0;
+}
+
+/* Before any member stores or sends: what this start means for groups that are yet to come. */
+static int write_note(struct opening *opening)
+{
+    struct node *node = opening->node;
+    if (!node_has_directory(node)) return 0;
+    bool amnesiac = node->members[0]->start.kind == START_AMNESIAC;
+    if (opening->noted && (!amnesiac || node->first_from == FIRST_FROM_UNKNOWN)) return 0;
+    int error = node_groups_note(node, amnesiac ? FIRST_FROM_UNKNOWN : 0);
+    if (error < 0) return refuse(opening, error, "the file groups cannot be written: is the disk full or read-only?");
+    return 0;
+}
+
+static int restore_members(struct opening *opening, enum wal_condition *condition)
+{
+    struct node *node = opening->node;
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        struct restoring *restoring = &opening->restoring[i];
+        *restoring = (struct restoring){.member = node->members[i]};
+        int error = restore_checkpoint(opening, restoring);
+        if (error < 0) return error;
+        restoring->next_position = restoring->keep_from > 0 ? restoring->keep_from : 1;
+    }
+    int error = open_log(opening, condition);
+    if (error < 0) return error;
+    for (uint32_t i = 0; i < node->member_count; i++) close_restore(&opening->restoring[i], *condition);
+    return remove_strangers(opening);
+}
+
+static void judge_members(struct opening *opening, enum wal_condition condition)
+{
+    struct node *node = opening->node;
+    for (uint32_t i = 0; i < node->member_count; i++) {
+        struct member *member = node->members[i];
+        enum start_kind kind = member->home == NULL ? judge(opening, condition)
+                                                    : judge_noted(opening, &opening->restoring[i], condition);
+        member->start = (struct event_start){.kind = kind,
+                                             .incarnation = node->incarnation,
+                                             .position = wal_next_position(node->wal, member->spec->group) - 1};
+    }
+}
+
 int node_open_directory(struct opening *opening)
 {
     struct node *node = opening->node;
-    invariant(node->member_count == 1, "a node hosts the default group");
-    struct member *member = &node->members[0];
     int error = check_identity(opening);
     if (error < 0) return error;
     node->incarnation = next_incarnation(opening);
-    error = restore_checkpoint(opening, member);
+    error = read_note(opening);
     if (error < 0) return error;
     enum wal_condition condition = WAL_NEW;
-    opening->next_position = opening->keep_from > 0 ? opening->keep_from : 1;
-    error = open_log(opening, &condition);
+    error = restore_members(opening, &condition);
     if (error < 0) return error;
-    uint32_t group = member->spec->group;
-    close_restore(opening, member, condition);
-    member->stored_told = wal_stored_position(node->wal, group);
-    member->room_told = wal_room(node->wal);
-    member->start = (struct event_start){.kind = judge(opening, condition),
-                                         .incarnation = node->incarnation,
-                                         .position = wal_next_position(node->wal, group) - 1};
+    judge_members(opening, condition);
+    error = write_note(opening);
+    if (error < 0) return error;
     struct identity identity = {.cluster = node->options->cluster,
                                 .node = node->options->id,
                                 .incarnation = node->incarnation,
-                                .initialised = member->start.kind != START_AMNESIAC};
+                                .initialised = node->members[0]->start.kind != START_AMNESIAC};
     error = identity_write(node->disk, node->heap, &identity);
     if (error < 0) return refuse(opening, error, "the identity file cannot be written: is the disk full or read-only?");
     return 0;

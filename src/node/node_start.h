@@ -6,14 +6,23 @@
 
 #define POSITION_ANY UINT64_MAX
 
-struct opening {
-    struct node *node;
-    struct identity identity;
-    bool fresh;             /* there was no identity file */
+/* What one member found of itself. */
+struct restoring {
+    struct member *member;
     bool has_state;         /* a checkpoint or a record was there */
     bool damaged;
     uint64_t keep_from;     /* of the checkpoint; 0: there is none */
     uint64_t next_position; /* that must be told next; POSITION_ANY after a gap */
+};
+
+struct opening {
+    struct node *node;
+    struct identity identity;
+    bool fresh;        /* there was no identity file */
+    bool noted;        /* there was a note of groups */
+    struct restoring restoring[NODE_MEMBERS_MAX]; /* at the places of the node's members */
+    uint32_t strangers[NODE_MEMBERS_MAX]; /* groups of records for which there is no member */
+    uint32_t stranger_count;
     char *why;
     size_t why_size;
 };

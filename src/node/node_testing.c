@@ -183,6 +183,7 @@ static void puppet_step(void *self, const struct event *event, struct effects *o
     case EVENT_RESTORE: on_restore(puppet, &event->restore); break;
     case EVENT_START:
         puppet->stored = event->start.position;
+        puppet->amnesiac = event->start.kind == START_AMNESIAC;
         if (puppet_orders_at_start) effect_view(out, 1, puppet->spec->self);
         break;
     case EVENT_STORED:
@@ -236,7 +237,8 @@ static const char *puppet_check(void *self)
 static void puppet_status(const void *self, struct member_status *out)
 {
     const struct puppet *puppet = self;
-    *out = (struct member_status){.role = "puppet", .applied_index = puppet->delivered_index, .voter = true};
+    *out = (struct member_status){.role = "puppet", .applied_index = puppet->delivered_index,
+                                  .last_index = puppet->delivered_index, .voter = !puppet->amnesiac};
 }
 
 static const char *const no_ablations[] = {NULL};

@@ -56,6 +56,7 @@ struct puppet {
     uint64_t entries_head, entries_tail;
     uint64_t delivered_index;
     bool adopting;
+    bool amnesiac; /* it was started so, and no test has said since that it is filled */
     struct puppet_seen seen[PUPPET_SEEN_MAX];
     uint32_t seen_count;
     void (*script)(struct puppet *puppet, const struct event *event, struct effects *out);

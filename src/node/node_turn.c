@@ -11,9 +11,9 @@ enum { TIMEOUTS_A_TURN_MAX = 64 };
 
 struct member *node_member_of(const struct node *node, uint32_t group)
 {
-    if (node->member_count > 0 && node->members[0].spec->group == group) return &node->members[0];
+    if (node->member_count > 0 && node->members[0]->spec->group == group) return node->members[0];
     for (uint32_t i = 1; i < node->member_count; i++)
-        if (node->members[i].spec->group == group) return &node->members[i];
+        if (node->members[i]->spec->group == group) return node->members[i];
     return NULL;
 }
 
@@ -233,8 +233,9 @@ void node_turn(struct node *node, int64_t now_ns, int64_t wall_ns)
     node->counters.turns++;
     note_write_latency(node);
     wal_tick(node->wal, node->now_ns);
+    node_groups_turn(node);
     for (uint32_t i = 0; i < node->member_count; i++) {
-        struct member *member = &node->members[i];
+        struct member *member = node->members[i];
         start_member(member);
         step_stored(member);
         step_results(member);
@@ -245,7 +246,7 @@ void node_turn(struct node *node, int64_t now_ns, int64_t wall_ns)
     for (uint32_t i = 0; i < node->input_count; i++) step_message(node, node->inputs[i].peer, node->inputs[i].bytes);
     node_inputs_drop(node);
     for (uint32_t i = 0; i < node->member_count; i++) {
-        struct member *member = &node->members[i];
+        struct member *member = node->members[i];
         tick_if_due(member);
         member_requests_expire(member);
         member_requests_turn(member);
@@ -270,9 +271,9 @@ static bool member_has_input(const struct member *member)
 bool node_wants_turn(const struct node *node)
 {
     if (node->failed) return false;
-    if (node->input_count > 0) return true;
+    if (node->input_count > 0 || node_groups_wants_turn(node)) return true;
     for (uint32_t i = 0; i < node->member_count; i++)
-        if (member_has_input(&node->members[i])) return true;
+        if (member_has_input(node->members[i])) return true;
     return false;
 }
 
@@ -290,9 +291,9 @@ static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t node_next_timer_ns(const struct node *node)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = node_groups_next_ns(node);
     for (uint32_t i = 0; i < node->member_count; i++) {
-        const struct member *member = &node->members[i];
+        const struct member *member = node->members[i];
         next = earlier(next, member->timer_next_ns);
         next = earlier(next, member_requests_next_ns(member));
         next = earlier(next, tick_in_monotone(member));
@@ -329,5 +330,6 @@ void node_disk_complete(struct node *node, uint64_t token, int status)
         return;
     }
     for (uint32_t i = 0; i < node->member_count; i++)
-        member_checkpoint_complete(&node->members[i], disk_token_value(token), status);
+        member_checkpoint_complete(node->members[i], disk_token_value(token), status);
+    node_leaving_complete(node, disk_token_value(token), status);
 }

@@ -30,6 +30,8 @@ struct recorder {
     const struct node_options *options;
     const struct node *node; /* once there is one; NULL while the directory is opened */
     bool full;               /* the heap had no room: what follows is missing, so nothing more is recorded */
+    bool passes;             /* the step under way is of a group of the directory, which is not recorded: the head names
+                                the groups of the node's options */
     size_t item_at;          /* where the step under way began in `out` */
     uint32_t effect_count;
     uint64_t effect_hash;

@@ -35,9 +35,11 @@ enum { NAME_SIZE_MAX = 16 };
 static const struct command_spec specs[] = {
 #define COMMAND(id, lower, op, ...) SPEC(#lower, op, 0, __VA_ARGS__)
 #define SUBCOMMAND(container, id, text, op, ...) SPEC(text, op, OP_##container, __VA_ARGS__)
+#define DOTTED(id, upper, lower, op, ...) SPEC(lower, op, 0, __VA_ARGS__)
 #include "service/commands.def"
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 };
 
 enum { SPEC_COUNT = sizeof specs / sizeof specs[0] };
@@ -45,15 +47,21 @@ enum { SPEC_COUNT = sizeof specs / sizeof specs[0] };
 /* A name is at most that long, so that it can be compared in its padded upper-case copy. */
 #define COMMAND(id, ...) _Static_assert(sizeof #id - 1 <= NAME_SIZE_MAX, "a longer name needs a larger NAME_SIZE_MAX");
 #define SUBCOMMAND(...)
+#define DOTTED(id, text, ...)                                                                                          \
+    _Static_assert(sizeof text - 1 <= NAME_SIZE_MAX, "a longer name needs a larger NAME_SIZE_MAX");
 #include "service/commands.def"
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 
 /* The op whose name is `upper`, of exactly so many bytes; 0 when there is none. */
 #define COMMAND(id, lower, op, ...)                                                                                    \
     if (sizeof #id - 1 == size && memcmp(upper, #id, size) == 0)                                                       \
         return (op);
 #define SUBCOMMAND(...)
+#define DOTTED(id, text, lower, op, ...)                                                                               \
+    if (sizeof text - 1 == size && memcmp(upper, text, size) == 0)                                                     \
+        return (op);
 
 #define FIND_SIZED(bytes)                                                                                              \
     case bytes: {                                                                                                      \
@@ -95,6 +103,7 @@ return 0;
 }
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 
 static uint8_t upper_of(uint8_t c)
 {

@@ -13,9 +13,11 @@
 enum command_op {
 #define COMMAND(id, name, op, ...) OP_##id = (op),
 #define SUBCOMMAND(parent, id, name, op, ...) OP_##id = (op),
+#define DOTTED(id, upper, name, op, ...) OP_##id = (op),
 #include "service/commands.def"
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 };
 
 enum command_kind {
@@ -72,7 +74,8 @@ enum command_kind {
     X(GROUP_SERVER, "server")                                                                                          \
     X(GROUP_STRING, "string")                                                                                          \
     X(GROUP_GENERIC, "generic")                                                                                        \
-    X(GROUP_TRANSACTIONS, "transactions")
+    X(GROUP_TRANSACTIONS, "transactions")                                                                              \
+    X(GROUP_GROUPS, "groups")
 
 enum command_bits {
 #define COMMAND_BIT(name, bit, text) name = 1 << (bit),

@@ -61,6 +61,10 @@ bool checkpoint_wants_step(const struct checkpoint_writer *writer);
  * caller sees from keep_from whether the log still reaches back so far. */
 int checkpoint_latest(struct heap *heap, struct disk *disk, uint64_t cluster, uint32_t group,
                       struct checkpoint_head *head, char *why, size_t why_size);
+/* Removes all files of the group, unfinished ones too; nobody reads or writes one of them. 0 or a negative error. */
+int checkpoint_remove_all(struct disk *disk, uint32_t group);
+/* The groups that have files, ascending, the first `size` of them. 0 or a negative error. */
+int checkpoint_groups(struct disk *disk, uint32_t *out, uint32_t size, uint32_t *count);
 /* Reads `size` bytes of the content of a valid checkpoint at an offset. */
 struct checkpoint_reader;
 int checkpoint_open(struct checkpoint_reader **out, struct heap *heap, struct disk *disk, uint32_t group,

@@ -230,6 +230,17 @@ void wal_release(struct wal *wal, uint32_t group, uint64_t position)
     (void)wal_reclaim(wal); /* a failure of the disk stays in wal->failed, and the next write tells it */
 }
 
+void wal_forget(struct wal *wal, uint32_t group)
+{
+    struct wal_group *found = wal_group_find(wal, group);
+    if (found == NULL)
+        return;
+    found->forgotten = true;
+    wal_index_release(wal, found, found->next);
+    wal_groups_sweep(wal);
+    (void)wal_reclaim(wal);
+}
+
 bool wal_may_lack(const struct wal *wal, uint32_t group)
 {
     return wal->may_lack && wal_group_find(wal, group) == NULL;

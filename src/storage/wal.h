@@ -94,6 +94,9 @@ uint64_t wal_record_size(const struct wal *wal, uint32_t group, uint64_t positio
 /* The group no longer needs records before `position`; segments that nobody needs are recycled or removed. */
 void wal_release(struct wal *wal, uint32_t group, uint64_t position);
 uint64_t wal_first_position(const struct wal *wal, uint32_t group);
+/* The group is gone for ever: all its records are released, and once none is under way to the disk it no longer counts
+ * as one of groups_max. Its records may be told again at the next opening, until their segments are recycled. */
+void wal_forget(struct wal *wal, uint32_t group);
 
 /* Bytes of records that can still be appended; 0 when new work must be refused. A quarter of a segment beside the
  * reserve is left then, for what is under way. Needs segments_ahead > 0 to see a full disk before it is too late. */

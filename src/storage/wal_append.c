@@ -61,6 +61,8 @@ static void record_write(struct wal *wal, struct wal_segment *segment, const str
 static struct wal_group *group_for_append(struct wal *wal, uint32_t group, int *error)
 {
     struct wal_group *found = wal_group_find(wal, group);
+    if (found == NULL && wal->group_count >= wal->options.groups_max)
+        wal_groups_sweep(wal);
     if (found == NULL && wal->group_count >= wal->options.groups_max) {
         *error = ERROR_TOO_LARGE;
         return NULL;

@@ -106,6 +106,23 @@ void wal_index_release(struct wal *wal, struct wal_group *group, uint64_t positi
     ring_shrink(wal, group);
 }
 
+void wal_groups_sweep(struct wal *wal)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < wal->group_count; i++) {
+        struct wal_group *group = wal->groups[i];
+        if (!group->forgotten || group->stored + 1 != group->next) {
+            wal->groups[kept++] = group;
+            continue;
+        }
+        if (wal->group_last == group)
+            wal->group_last = NULL;
+        heap_free(wal->heap, group->ring);
+        heap_free(wal->heap, group);
+    }
+    wal->group_count = kept;
+}
+
 void wal_groups_free(struct wal *wal)
 {
     for (size_t i = 0; i < wal->group_count; i++) {

@@ -70,6 +70,7 @@ struct wal_group {
     uint64_t first, next;   /* positions; the ring holds [first, next) */
     uint64_t stored;        /* last position that is safe */
     uint64_t last_sequence; /* recovery: of the last record seen */
+    bool forgotten;         /* goes when nothing of it is under way */
     bool seen;              /* recovery: has had a record or a position */
     struct wal_entry *ring;
     uint64_t ring_size; /* a power of two, or 0 */
@@ -222,6 +223,8 @@ void wal_index_push(struct wal_group *group, struct wal_entry entry);
 const struct wal_entry *wal_index_at(const struct wal_group *group, uint64_t position);
 /* Drops the entries before the position. */
 void wal_index_release(struct wal *wal, struct wal_group *group, uint64_t position);
+/* Frees the groups that are forgotten and have nothing under way. */
+void wal_groups_sweep(struct wal *wal);
 void wal_groups_free(struct wal *wal);
 
 /* ---- wal_write.c ---- */

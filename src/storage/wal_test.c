@@ -612,6 +612,29 @@ static void test_rooms_of_the_disk_count(void **state)
     assert_int_equal(wal_room(f.wal), 4 * (SEGMENT - 4096) - 8192 - SEGMENT / 4);
 }
 
+/* A group that is gone for ever makes room for another one, once nothing of it is under way, and keeps no segment. */
+static void test_forgotten_groups_make_room(void **state)
+{
+    (void)state;
+    for (uint32_t group = 1; group <= 8; group++)
+        assert_int_equal(append(group, 100), OK);
+    assert_int_equal(append(9, 100), ERROR_TOO_LARGE);
+    wal_forget(f.wal, 3); /* its record is not written yet */
+    assert_int_equal(append(9, 100), ERROR_TOO_LARGE);
+    assert_int_equal(wal_write(f.wal), 1);
+    assert_int_equal(append(9, 100), OK);
+    assert_int_equal(wal_next_position(f.wal, 3), 1);
+    assert_int_equal(wal_next_position(f.wal, 4), 2);
+    wal_forget(f.wal, 3); /* twice, and one that never was, is harmless */
+    wal_forget(f.wal, 77);
+    for (int i = 0; i < 200; i++) { /* others come and go in its place */
+        wal_forget(f.wal, 9 + (uint32_t)i);
+        assert_int_equal(wal_write(f.wal), 1);
+        assert_int_equal(append(10 + (uint32_t)i, 5000), OK);
+    }
+    assert_true(wal_counters(f.wal)->segments <= 4);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -641,6 +664,7 @@ int main(void)
         TEST(test_memory_that_runs_out_is_an_error),
         TEST(test_the_declared_heap_is_enough),
         TEST(test_rooms_of_the_disk_count),
+        TEST(test_forgotten_groups_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 #include "host/real/host_internal.h"
 #include "host/real/socket.h"
 #include "protocol/registry.h"
-#include "service/registry.h"
+#include "service/directory/kv_groups.h"
 
 enum { PEER_PORT_OFFSET = 10000 };
 
@@ -186,7 +186,7 @@ static void fill_spec(struct real_host *host, uint64_t identity)
         .member_count = host->members.count,
         .k = (host->members.count - 1) / 2,
         .protocol = protocol_find(options->protocol),
-        .service = service_find("kv"),
+        .service = &kv_groups_service,
         .hash_key = {hash_mix(identity, 1), hash_mix(identity, 2)},
     };
     struct tuning *tuning = &host->spec.tuning;
@@ -225,6 +225,7 @@ static void fill_node_options(struct real_host *host, uint64_t identity)
     node->peer_count = peer_count;
     node->groups = &host->spec;
     node->group_count = 1;
+    node->groups_max = DIRECTORY_GROUPS_MAX;
     /* Nobody could fill a cluster of one from its peers, so its empty directory is always a new one. */
     node->init = options->init || peer_count == 0;
     node->seed = draw_seed();
@@ -278,6 +279,7 @@ static int make_front(struct real_host *host, char *why, size_t why_size)
     struct front_options front;
     front_options_default(&front);
     front.clients_max = options->clients_max;
+    front.lab = options->lab;
     front.value_bytes_max = options->value_bytes_max;
     front.query_bytes_max = options->value_bytes_max + (UINT64_C(1) << 20);
     front.process_id = (uint32_t)getpid();

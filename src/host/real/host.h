@@ -31,6 +31,7 @@ struct host_options {
     const char *record;       /* directory for recordings (record_file.h); NULL: none */
     const char *build;        /* what a recording calls this program; NULL: nothing; borrowed */
     bool init;                /* this is a new node of a new cluster */
+    bool lab;                 /* groups may be created with protocols of lab maturity */
     bool protected_mode;      /* only loopback addresses are listened on */
     int64_t request_timeout_ns, heartbeat_ns, election_timeout_ns;
     uint64_t segment_bytes;

@@ -20,9 +20,11 @@ typedef void (*kv_function)(struct kv_call *call);
 static const kv_function functions[] = {
 #define COMMAND(id, name, op, kind, ...) [op] = KV_FUNCTION_##kind(name),
 #define SUBCOMMAND(...)
+#define DOTTED(...)
 #include "service/commands.def"
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 };
 
 struct span kv_call_next(struct kv_call *call)

@@ -7,4 +7,8 @@
 
 extern const struct service kv_service;
 
+/* True when a state of that service holds a key that begins with `prefix`, which is not empty; expired keys that are
+ * not yet deleted count. Looks at all keys. */
+bool kv_holds_prefix(const void *self, struct span prefix);
+
 #endif

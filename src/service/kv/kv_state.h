@@ -172,9 +172,11 @@ void kv_execute(struct kv *kv, const struct kv_request *request);
 #define KV_DECLARE_FRONT(name)
 #define COMMAND(id, name, op, kind, ...) KV_DECLARE_##kind(name)
 #define SUBCOMMAND(...)
+#define DOTTED(...)
 #include "service/commands.def"
 #undef COMMAND
 #undef SUBCOMMAND
+#undef DOTTED
 void kv_exec(struct kv_call *call);
 void kv_watch(struct kv_call *call);
 

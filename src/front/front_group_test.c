@@ -1,0 +1,213 @@
+/* Keys to groups, and the commands of groups, as far as the front decides. */
+#include "front/front.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "front/test_client.h"
+#include "service/directory/kv_groups.h"
+
+struct fixture {
+    struct fake_world w;
+    struct connection *c;
+};
+
+static void add(struct directory *directory, const char *name, const char *prefix, uint32_t last)
+{
+    static const uint32_t nodes[] = {1, 2, 3};
+    struct directory_group group = {.members = {last < 3 ? last : 1, 3}, .member_count = 2};
+    snprintf(group.name, sizeof group.name, "%s", name);
+    snprintf(group.protocol, sizeof group.protocol, "raft");
+    snprintf(group.service, sizeof group.service, "kv");
+    group.prefix_size = (uint32_t)strlen(prefix);
+    memcpy(group.prefix, prefix, group.prefix_size);
+    char why[128];
+    assert_int_equal(directory_add(directory, &group, nodes, 3, why, sizeof why), 0);
+}
+
+/* Node 1 hosts groups 1 and 2 of three; group 3 is on nodes 2 and 3. */
+static struct fixture begin(void)
+{
+    struct fixture f = {.w = fake_world_create(NULL)};
+    f.c = client_connect(&f.w);
+    add(&f.w.node->directory, "a", "a:", 1);
+    add(&f.w.node->directory, "b", "b:", 1);
+    add(&f.w.node->directory, "far", "f:", 2);
+    f.w.node->hosted = 1 << 1 | 1 << 2;
+    return f;
+}
+
+static void end(struct fixture *f)
+{
+    assert_int_equal(fake_world_destroy(&f->w), 0);
+}
+
+#define ASK(text, answer) client_ask(&f.w, f.c, text "\r\n", answer)
+#define GROUP(number) assert_int_equal(f.w.node->last_group, number)
+
+static void test_prefix_chooses_the_group(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    ASK("SET a:1 x", "+OK\r\n");
+    GROUP(1);
+    ASK("GET b:1", "$-1\r\n");
+    GROUP(2);
+    ASK("SET plain a:1", "+OK\r\n"); /* a value is no key */
+    GROUP(0);
+    ASK("SET a x", "+OK\r\n");
+    GROUP(0);
+    (void)client_answer(&f.w, f.c, "DBSIZE\r\n");
+    GROUP(0);
+    (void)client_answer(&f.w, f.c, "DEL a:1 a:2 a:3\r\n");
+    GROUP(1);
+    (void)client_answer(&f.w, f.c, "MSET b:1 a:1 b:2 f:1\r\n"); /* every other word is a key */
+    GROUP(2);
+    end(&f);
+}
+
+static void test_groups_do_not_mix(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    static const char *const crossing[] = {"DEL a:1 b:1\r\n", "DEL a:1 plain\r\n", "MSET plain 1 b:1 2\r\n",
+                                           "MGET a:1 f:1\r\n", "WATCH a:1 b:1\r\n", "RENAME a:1 b:1\r\n"};
+    for (size_t i = 0; i < sizeof crossing / sizeof crossing[0]; i++)
+        assert_has(client_answer(&f.w, f.c, crossing[i]), "-CROSSGROUP keys of group ");
+    assert_int_equal(f.w.node->executed_updates + f.w.node->executed_reads, 0);
+    end(&f);
+}
+
+static void test_other_nodes_are_named(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    ASK("GET f:1", "-MOVED 3 127.0.0.1:7002\r\n");
+    ASK("SET f:1 x", "-MOVED 3 127.0.0.1:7002\r\n");
+    ASK("MULTI\r\nSET f:1 x\r\nEXEC", "+OK\r\n-MOVED 3 127.0.0.1:7002\r\n"
+                                      "-EXECABORT Transaction discarded because of previous errors.\r\n");
+    /* Only node 3, which is not connected, has it. */
+    f.w.node->directory.groups[2].members[0] = 3;
+    f.w.node->directory.groups[2].member_count = 1;
+    assert_has(client_answer(&f.w, f.c, "GET f:1\r\n"), "-CLUSTERDOWN no member of group 'far'");
+    f.w.node->hosted = 0; /* a member that could not be made */
+    assert_has(client_answer(&f.w, f.c, "GET a:1\r\n"), "-CLUSTERDOWN the member of group 'a' on this node");
+    end(&f);
+}
+
+static void test_transactions_stay_in_their_group(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    ASK("MULTI\r\nSET a:1 1\r\nINCR a:1\r\nPING\r\nEXEC",
+        "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:2\r\n+PONG\r\n");
+    GROUP(1);
+    assert_has(client_answer(&f.w, f.c, "MULTI\r\nSET a:1 1\r\nSET b:1 1\r\nEXEC\r\n"), "-EXECABORT");
+    assert_has(client_answer(&f.w, f.c, "MULTI\r\nSET a:1 1\r\nDBSIZE\r\nEXEC\r\n"), "-CROSSGROUP");
+    ASK("WATCH a:1\r\nMULTI\r\nSET a:1 5\r\nEXEC", "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    GROUP(1);
+    assert_has(client_answer(&f.w, f.c, "WATCH a:1\r\nMULTI\r\nSET b:1 5\r\nEXEC\r\n"), "-CROSSGROUP");
+    assert_has(client_answer(&f.w, f.c, "WATCH a:1\r\nWATCH b:1\r\n"), "-CROSSGROUP");
+    ASK("UNWATCH\r\nWATCH b:1\r\nMULTI\r\nSET b:1 5\r\nEXEC", "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    GROUP(2);
+    ASK("WATCH a:1\r\nMULTI\r\nSET a:1 1", "+OK\r\n+OK\r\n+QUEUED\r\n");
+    f.w.node->hosted = 0;
+    (void)directory_remove(&f.w.node->directory, span_string("a"));
+    assert_has(client_answer(&f.w, f.c, "EXEC\r\n"), "-TRYAGAIN the group was dropped");
+    end(&f);
+}
+
+/* What goes to another group waits for what is unanswered, so that a connection's requests keep their order. */
+static void test_a_pipeline_keeps_its_order(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    f.w.node->hold[0] = true;
+    client_send(&f.w, f.c, "SET a:1 1\r\nSET a:2 2\r\nSET b:1 3\r\nGET a:1\r\n");
+    fake_world_turn(&f.w);
+    assert_int_equal(f.w.node->lanes[0].count, 2);
+    GROUP(1);
+    f.w.node->hold[0] = false;
+    fake_world_turn(&f.w);
+    client_expect(f.c, "+OK\r\n+OK\r\n+OK\r\n$1\r\n1\r\n");
+    end(&f);
+}
+
+static void test_creation_is_checked(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    assert_has(client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL raft\r\n"), "no directory of groups");
+    assert_has(client_answer(&f.w, f.c, "GROUP.LIST\r\n"), "no directory of groups");
+    static const uint32_t members[] = {1, 2, 3};
+    f.w.node->spec.service = &kv_groups_service;
+    f.w.node->spec.members = members;
+    static const struct {
+        const char *words, *part;
+    } cases[] = {
+        {"x PROTOCOL nosuch", "no protocol 'nosuch'; there are: raft"},
+        {"x PROTOCOL raft SERVICE nosuch", "no service 'nosuch' for groups; there are: kv"},
+        {"x PROTOCOL raft SERVICE kv+groups", "no service"},
+        {"x PROTOCOL raft K 2", "needs 2k+1 = 5 members"},
+        {"x PROTOCOL raft K -1", "syntax error"},
+        {"x PROTOCOL raft K 9999999999", "syntax error"},
+        {"x PROTOCOL raft MEMBERS 0", "MEMBERS are node ids"},
+        {"x PROTOCOL raft MEMBERS 1,,2", "MEMBERS are node ids"},
+        {"x PROTOCOL raft MEMBERS 1,2,", "MEMBERS are node ids"},
+        {"x PROTOCOL raft MEMBERS 1,2,1", "ascend"},
+        {"x PROTOCOL raft MEMBERS 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "at most 16 members"},
+        {"x PROTOCOL two-phase-commit", "lab maturity"},
+        {"x PROTOCOL", "wrong number"},
+        {"x PROTOCOL raft K", "syntax error"},
+        {"x K 1 MEMBERS 1,2,3", "syntax error"},
+        {"0123456789012345678901234567890123 PROTOCOL raft", "1 to 31 letters"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[256];
+        snprintf(line, sizeof line, "GROUP.CREATE %s\r\n", cases[i].words);
+        const char *answer = client_answer(&f.w, f.c, line);
+        assert_int_equal(answer[0], '-');
+        assert_has(answer, cases[i].part);
+    }
+    assert_int_equal(f.w.node->executed_updates, 0);
+    (void)client_answer(&f.w, f.c, "GROUP.CREATE x protocol raft k 1 members 3,1,2 prefix q:\r\n");
+    assert_int_equal(f.w.node->executed_updates, 1);
+    assert_has(client_answer(&f.w, f.c, "GROUP.DROP default\r\n"), "cannot be dropped");
+    end(&f);
+}
+
+/* The service of a lab protocol must still get what it needs. */
+static void test_lab_protocols_are_taken_where_allowed(void **state)
+{
+    (void)state;
+    struct front_options options;
+    front_options_default(&options);
+    options.lab = true;
+    struct fixture f = {.w = fake_world_create(&options)};
+    f.c = client_connect(&f.w);
+    static const uint32_t members[] = {1, 2, 3};
+    f.w.node->spec.service = &kv_groups_service;
+    f.w.node->spec.members = members;
+    assert_has(client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL chandy-lamport\r\n"), "service kv needs total order");
+    assert_has(client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL nosuch\r\n"), "two-phase-commit");
+    (void)client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL chandy-lamport SERVICE token\r\n");
+    assert_int_equal(f.w.node->executed_updates, 1);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prefix_chooses_the_group),
+        cmocka_unit_test(test_groups_do_not_mix),
+        cmocka_unit_test(test_other_nodes_are_named),
+        cmocka_unit_test(test_transactions_stay_in_their_group),
+        cmocka_unit_test(test_a_pipeline_keeps_its_order),
+        cmocka_unit_test(test_creation_is_checked),
+        cmocka_unit_test(test_lab_protocols_are_taken_where_allowed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
