@@ -91,7 +91,8 @@ struct event_message {
     uint64_t incarnation; /* of the sender */
     uint8_t slot;
     uint16_t type;
-    const void *body; /* decoded by the protocol's table of messages */
+    const void *body;  /* decoded by the protocol's table of messages */
+    struct span proof; /* that the sender sent it: checked already; empty for messages that bear none */
 };
 
 struct event_request {
