@@ -1,0 +1,62 @@
+/* PBFT: what others lack (Castro02, section 5.2: status messages). Now and then each member says how far it is; who sees
+ * that it knows more sends that, a bounded piece at a time. So no message is ever repeated because of a timer alone. */
+#include "protocol/consensus/pbft_internal.h"
+
+/* Requests that were named and are not here. */
+static void fetch_missing(struct pbft *self, struct effects *out)
+{
+    uint32_t asked = 0;
+    for (uint64_t n = self->stable.number + 1; n <= self->stable.number + self->window && asked < PBFT_RESENDS_MAX; n++) {
+        const struct pbft_slot *slot = pbft_slot_known(self, n);
+        if (slot == NULL)
+            continue;
+        const struct pbft_value *value = NULL;
+        if (slot->committed && n > self->executed)
+            value = &slot->committed_value;
+        else if (slot->offer.view == self->view && slot->accepted.view != self->view)
+            value = &slot->offer.value;
+        if (value == NULL || pbft_value_null(value) || pbft_known_find(self, value->digest) != NULL)
+            continue;
+        pbft_fetch(self, value->digest, out);
+        asked++;
+    }
+}
+
+void pbft_status_due(struct pbft *self, struct effects *out)
+{
+    const struct pbft_status status = {
+        .view = self->view, .active = self->active, .executed = self->executed, .stable = self->stable.number};
+    pbft_to_others(self, PBFT_STATUS, &status, out);
+    fetch_missing(self, out);
+    pbft_adopt_if_behind(self, out);
+    self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
+    effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
+}
+
+static void send_votes(struct pbft *self, uint64_t number, uint32_t to, struct effects *out)
+{
+    const struct pbft_slot *slot = pbft_slot_known(self, number);
+    if (slot == NULL)
+        return;
+    if (slot->committed) {
+        const struct pbft_vote told = pbft_vote_of(0, number, &slot->committed_value);
+        pbft_send(self, to, PBFT_COMMITTED, &told, out);
+    }
+    if (slot->accepted.view == self->view && self->active)
+        pbft_send_prepare(self, slot, to, out);
+    if (slot->prepared.view == self->view && self->active)
+        pbft_send_commit(self, slot, to, out);
+}
+
+void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out)
+{
+    const struct pbft_status *status = event->message.body;
+    uint32_t to = event->message.from.node;
+    if (status->view < self->view || (status->view == self->view && status->active == 0))
+        pbft_send_view(self, to, out);
+    if (self->mark_count > 0 && status->stable < self->marks[self->mark_count - 1].number)
+        pbft_send_checkpoint(self, to, out);
+    uint64_t first = status->executed + 1;
+    for (uint64_t n = first; n != 0 && n < first + PBFT_RESENDS_MAX; n++)
+        send_votes(self, n, to, out);
+}
