@@ -216,7 +216,7 @@ static uint64_t interval_of(const struct group_spec *spec)
 
 static uint64_t known_each(const struct group_spec *spec)
 {
-    return 2 * interval_of(spec) + PBFT_REQUESTS_EACH;
+    return 8 * interval_of(spec) + PBFT_REQUESTS_EACH;
 }
 
 static size_t heap_bytes(const struct group_spec *spec)
@@ -287,7 +287,8 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     self->slots = take(heap, self->window * sizeof *self->slots);
     for (uint64_t i = 0; i < self->window; i++)
         self->slots[i].says = take(heap, self->member_count * sizeof(struct pbft_saying));
-    self->known_count = (uint32_t)(self->member_count * known_each(spec));
+    self->known_each = (uint32_t)known_each(spec);
+    self->known_count = self->member_count * self->known_each;
     self->known = take(heap, self->known_count * sizeof *self->known);
     self->clients = take(heap, self->member_count * sizeof *self->clients);
     size_t change = pbft_change_max(spec);

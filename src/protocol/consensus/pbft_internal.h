@@ -17,8 +17,8 @@ enum {
     PBFT_TIMER_STATUS = 2, /* now and then: what do others lack, what do I? */
     PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
-    PBFT_INTERVAL_MAX = 1024,
-    PBFT_REQUESTS_EACH = 16, /* known requests of one origin beyond those in the window */
+    PBFT_INTERVAL_MAX = 256,
+    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 16,    /* numbers, for one STATUS */
@@ -128,7 +128,7 @@ struct pbft {
     uint64_t next;      /* primary: the number that its next proposal gets */
     struct pbft_slot *slots; /* window entries, at number % window */
     struct pbft_known *known;
-    uint32_t known_count;
+    uint32_t known_count, known_each; /* by place of the origin, so many each */
     uint64_t arrivals;
     struct pbft_client *clients; /* by place */
 

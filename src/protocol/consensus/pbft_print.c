@@ -78,10 +78,9 @@ static void canon_slot(struct canon *out, const struct pbft *self, const struct 
 
 static void canon_known(struct canon *out, const struct pbft *self)
 {
-    uint32_t each = self->known_count / self->member_count;
     for (uint32_t i = 0; i < self->member_count; i++)
-        for (uint32_t j = 0; j < each; j++) {
-            const struct pbft_known *known = &self->known[canon_place(out, i) * each + j];
+        for (uint32_t j = 0; j < self->known_each; j++) {
+            const struct pbft_known *known = &self->known[canon_place(out, i) * self->known_each + j];
             canon_u8(out, known->used);
             if (!known->used)
                 continue;

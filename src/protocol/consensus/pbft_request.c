@@ -95,12 +95,12 @@ bool pbft_known_referenced(const struct pbft *self, const struct pbft_known *kno
 /* A place for one more of this origin: an empty one, or that of the oldest that nothing refers to. */
 static struct pbft_known *place_for(struct pbft *self, uint32_t place)
 {
-    uint64_t most = self->window + PBFT_REQUESTS_EACH;
-    struct pbft_known *each = &self->known[place * most], *oldest = NULL;
-    for (uint64_t i = 0; i < most; i++)
+    uint32_t most = self->known_each;
+    struct pbft_known *each = &self->known[(size_t)place * most], *oldest = NULL;
+    for (uint32_t i = 0; i < most; i++)
         if (!each[i].used)
             return &each[i];
-    for (uint64_t i = 0; i < most; i++)
+    for (uint32_t i = 0; i < most; i++)
         if ((oldest == NULL || each[i].arrival < oldest->arrival) && !pbft_known_referenced(self, &each[i]))
             oldest = &each[i];
     return oldest;
@@ -304,6 +304,11 @@ void pbft_on_body(struct pbft *self, const struct event *event, struct effects *
     if (!record_next(&rest, &record) || record.type != PBFT_RECORD_REQUEST || self->disk_full ||
         !message_decode(&pbft_records.types[PBFT_RECORD_REQUEST], record.body, &request))
         return;
+    if (request.origin == event->message.from.node) { /* as good as a REQUEST: it says so itself */
+        if (pbft_known_add(self, request.origin, request.bundle, 0, false, out) != NULL)
+            pbft_window_advance(self, out);
+        return;
+    }
     uint64_t digest[4];
     pbft_digest(request.bundle, digest);
     for (uint64_t i = 0; i < self->window; i++) {
