@@ -88,6 +88,7 @@ static int restore_checkpoint(struct opening *opening, struct member *member)
     event.restore = (struct event_restore){.kind = RESTORE_PART,
                                            .position = head.keep_from,
                                            .index = head.index,
+                                           .digest = head.digest,
                                            .part = {member->adopting.front.data, (size_t)head.part_size}};
     opening->keep_from = head.keep_from;
     opening->has_state = true;

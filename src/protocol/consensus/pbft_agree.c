@@ -204,6 +204,8 @@ void pbft_deliver(struct pbft *self, struct effects *out)
             (void)effect_deliver_record(out, self->index + 1, self->time_ns, known->position);
         self->index += null || known->count == 0 ? 1 : known->count;
         self->executed = number;
+        if (self->active)
+            self->changes_tried = 0;
         if (known != NULL)
             pbft_client_executed(self, known);
         if (number % self->interval == 0)

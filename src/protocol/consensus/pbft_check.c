@@ -39,8 +39,6 @@ const char *pbft_check(void *member)
         broken = check_slot(self, &self->slots[i]);
     if (broken == NULL && self->mark_count == 0)
         broken = "PBFT-6 the low water mark has no checkpoint";
-    if (broken == NULL && self->stable.number > self->executed)
-        broken = "PBFT-3 the low water mark is ahead of execution";
     self->shadow = (struct pbft_shadow){self->view, self->executed, self->stable.number, self->index};
     return broken;
 }

@@ -67,11 +67,12 @@ void pbft_checkpoint_take(struct pbft *self, struct effects *out)
     pbft_known_forget_old(self);
     pbft_store_state(self, out);
     self->checkpoint_pending = true;
+    self->checkpoint_failed = false;
     self->pending_number = self->executed;
     effect_checkpoint(out, keep_from(self), part_write(self, out));
 }
 
-void pbft_mark_add(struct pbft *self, const struct pbft_mark *mark)
+static void mark_add(struct pbft *self, const struct pbft_mark *mark)
 {
     if (self->mark_count > 0 && self->marks[self->mark_count - 1].number >= mark->number)
         return;
@@ -173,14 +174,19 @@ void pbft_adopt_if_behind(struct pbft *self, struct effects *out)
     effect_adopt(out, self->holders, count, best->index, best->digest);
 }
 
+void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effects *out)
+{
+    const struct pbft_checkpoint message = {mark->number, mark->index, mark->digest};
+    mark_add(self, mark);
+    pbft_to_others(self, PBFT_CHECKPOINT, &message, out);
+    claim(self, self->self_place, mark, out);
+}
+
 static void on_durable(struct pbft *self, const struct event_state *state, struct effects *out)
 {
     const struct pbft_mark mark = {self->pending_number, state->index, state->digest};
     self->checkpoint_pending = false;
-    pbft_mark_add(self, &mark);
-    const struct pbft_checkpoint message = {mark.number, mark.index, mark.digest};
-    pbft_to_others(self, PBFT_CHECKPOINT, &message, out);
-    claim(self, self->self_place, &mark, out);
+    pbft_mark_hold(self, &mark, out);
 }
 
 static void on_adopted(struct pbft *self, const struct event_state *state, struct effects *out)
@@ -192,9 +198,7 @@ static void on_adopted(struct pbft *self, const struct event_state *state, struc
     for (uint32_t i = 0; i < self->known_count; i++)
         if (self->known[i].position < state->position)
             self->known[i].used = false;
-    pbft_mark_add(self, &self->adopt_mark);
-    pbft_send_checkpoint(self, 0, out);
-    claim(self, self->self_place, &self->adopt_mark, out);
+    pbft_mark_hold(self, &self->adopt_mark, out);
     if (self->flying.count > 0 && self->barrier_out &&
         self->clients[self->self_place].barrier_incarnation == self->incarnation &&
         self->clients[self->self_place].barrier >= self->barrier)
@@ -211,7 +215,8 @@ void pbft_on_state(struct pbft *self, const struct event *event, struct effects 
         on_adopted(self, &event->state, out);
         return;
     case STATE_FAILED:
-        /* The next one will do; others may make this one stable meanwhile. */
+        /* The next one will do, or the same once more if nothing was executed since (pbft_status_due). */
+        self->checkpoint_failed = self->checkpoint_pending;
         self->checkpoint_pending = self->adopt_pending = false;
         return;
     }

@@ -21,8 +21,8 @@ enum {
     PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
-    PBFT_RESENDS_MAX = 16,    /* numbers, for one STATUS */
-    PBFT_DOUBLINGS_MAX = 6,
+    PBFT_RESENDS_MAX = 8,     /* numbers, for one STATUS */
+    PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_CHECKPOINT_CLAIMS = 4,
     PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
@@ -95,8 +95,7 @@ struct pbft_peer {
     struct pbft_heard_change change;
     struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
     struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
-    uint64_t view;               /* its latest STATUS */
-    uint64_t executed, stable;
+    uint64_t view;               /* of its latest STATUS */
 };
 
 struct pbft_range {
@@ -141,7 +140,7 @@ struct pbft {
     struct pbft_mark stable;                /* h, with a proof */
     struct pbft_mark marks[PBFT_MARKS_MAX]; /* own ones, durable, ascending: C */
     uint32_t mark_count;
-    bool checkpoint_pending, adopt_pending;
+    bool checkpoint_pending, adopt_pending, checkpoint_failed;
     uint64_t pending_number;
     struct pbft_mark adopt_mark;
     uint32_t *holders;
@@ -252,13 +251,16 @@ bool pbft_part_read(struct pbft *self, struct span part, uint64_t index);
 /* k+1 members hold a state that is beyond what this one can execute: become it. */
 void pbft_adopt_if_behind(struct pbft *self, struct effects *out);
 void pbft_stable_set(struct pbft *self, const struct pbft_mark *mark, struct effects *out);
-void pbft_mark_add(struct pbft *self, const struct pbft_mark *mark);
+/* This member holds it: says so to all. */
+void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effects *out);
 
 /* pbft_view.c */
 void pbft_view_change(struct pbft *self, uint64_t view, struct effects *out);
 void pbft_on_view_change(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_new_view(struct pbft *self, const struct event *event, struct effects *out);
+/* k+1 members, so a correct one, are in later views, or on their way: goes with the first of these. */
+void pbft_join(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
 void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out);

@@ -385,8 +385,6 @@ void pbft_await(struct pbft *self, struct effects *out)
     uint64_t awaited = oldest == NULL || pbft_leads(self) || self->forgot ? 0 : oldest->arrival;
     if (awaited == self->awaited)
         return;
-    if (self->awaited != 0 && self->now_ns < self->deadline_ns)
-        self->changes_tried = 0; /* what was waited for came in time */
     self->awaited = awaited;
     if (awaited == 0) {
         self->deadline_ns = INT64_MAX;

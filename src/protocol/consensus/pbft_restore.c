@@ -78,6 +78,8 @@ void pbft_restore(struct pbft *self, const struct event *event)
     case RESTORE_PART:
         if (!pbft_part_read(self, restore->part, restore->index))
             self->forgot = true;
+        else
+            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->digest};
         return;
     case RESTORE_GAP:
         self->forgot = true; /* promises may be lost: it executes, and votes no more */
@@ -123,7 +125,13 @@ void pbft_start(struct pbft *self, const struct event *event, struct effects *ou
         memcpy(change->body, self->change_body, self->change_size);
         pbft_digest(span_of(change->body, change->size), change->digest);
     }
+    /* The checkpoint that it begins with was durable, whether this was said or not. */
+    if (self->adopt_mark.number > 0)
+        pbft_mark_hold(self, &self->adopt_mark, out);
     pbft_store_state(self, out);
     pbft_tell_view(self, out);
+    /* Its NEW-VIEW is forgotten, so it could not bring those into the view who have not heard of it. */
+    if (pbft_leads(self) && self->view > 1)
+        pbft_view_change(self, self->view + 1, out);
     pbft_status_due(self, out);
 }

@@ -28,6 +28,8 @@ void pbft_status_due(struct pbft *self, struct effects *out)
         .view = self->view, .active = self->active, .executed = self->executed, .stable = self->stable.number};
     pbft_to_others(self, PBFT_STATUS, &status, out);
     fetch_missing(self, out);
+    if (self->checkpoint_failed && self->pending_number == self->executed && !self->adopt_pending)
+        pbft_checkpoint_take(self, out);
     pbft_adopt_if_behind(self, out);
     self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
     effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
@@ -54,7 +56,13 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     uint32_t to = event->message.from.node;
     if (status->view < self->view || (status->view == self->view && status->active == 0))
         pbft_send_view(self, to, out);
-    if (self->mark_count > 0 && status->stable < self->marks[self->mark_count - 1].number)
+    /* A NEW-VIEW on its way to this member is given the time between two STATUSes. */
+    struct pbft_peer *peer = &self->peers[spec_member_place(self->spec, to)];
+    if (peer->view == status->view)
+        pbft_join(self, out);
+    peer->view = status->view;
+    uint64_t newest = self->marks[self->mark_count - 1].number;
+    if (status->stable < newest || status->executed < newest)
         pbft_send_checkpoint(self, to, out);
     uint64_t first = status->executed + 1;
     for (uint64_t n = first; n != 0 && n < first + PBFT_RESENDS_MAX; n++)

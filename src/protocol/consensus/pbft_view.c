@@ -290,13 +290,13 @@ void pbft_view_timeout(struct pbft *self, struct effects *out)
     pbft_view_change(self, self->view + 1, out);
 }
 
-/* k+1 members, so a correct one, want a later view: go with the first of these. */
-static void join(struct pbft *self, struct effects *out)
+void pbft_join(struct pbft *self, struct effects *out)
 {
     uint32_t count = 0;
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < self->member_count; i++) {
-        uint64_t view = self->peers[i].change.view;
+        const struct pbft_peer *peer = &self->peers[i];
+        uint64_t view = peer->change.view > peer->view ? peer->change.view : peer->view;
         if (i == self->self_place || view <= self->view)
             continue;
         count++;
@@ -334,7 +334,7 @@ void pbft_on_view_change(struct pbft *self, const struct event *event, struct ef
         change_keep(self, from, message->view, message->body);
         send_ack(self, from, 0, out);
     }
-    join(self, out);
+    pbft_join(self, out);
     arm_when_wanted(self, out);
     try_new_view(self, out);
 }
