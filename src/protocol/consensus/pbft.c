@@ -239,7 +239,7 @@ static uint32_t effects_max(const struct group_spec *spec)
 static size_t scratch_max(const struct group_spec *spec)
 {
     size_t part = PBFT_PART_HEAD_SIZE + PBFT_PLACES_MAX * PBFT_CLIENT_SIZE;
-    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 4 * (2 * pbft_change_max(spec) + 64) + 2 * part;
+    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part;
 }
 
 static void *take(struct heap *heap, size_t size)

@@ -160,10 +160,10 @@ void pbft_on_vote(struct pbft *self, const struct event *event, struct effects *
     switch (event->message.type) {
     case PBFT_PRE_PREPARE:
         if (primary && vote->view == self->view && self->active && time_sound(self, &value)) {
+            bool first = slot->offer.view != self->view;
             pbft_offer(self, vote->number, &value, false, out);
-            if (!pbft_value_null(&value) && slot->accepted.view != self->view &&
-                pbft_known_find(self, value.digest) == NULL && slot->offer.view == self->view)
-                pbft_fetch(self, slot->offer.value.digest, out);
+            if (first && !pbft_value_null(&value) && pbft_known_find(self, value.digest) == NULL)
+                pbft_fetch(self, value.digest, out);
         }
         return;
     case PBFT_PREPARE:

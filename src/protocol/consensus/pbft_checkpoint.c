@@ -99,6 +99,8 @@ void pbft_stable_set(struct pbft *self, const struct pbft_mark *mark, struct eff
     if (self->next <= mark->number)
         self->next = mark->number + 1;
     effect_note(out, "stable", mark->number);
+    /* Votes above the former high water mark follow: after a restart they must lie inside the window. */
+    pbft_store_state(self, out);
 }
 
 static uint32_t claims_of(const struct pbft *self, const struct pbft_mark *mark)

@@ -21,12 +21,14 @@ enum {
     PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
-    PBFT_RESENDS_MAX = 8,     /* numbers, for one STATUS */
+    PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_CHECKPOINT_CLAIMS = 4,
     PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
 };
+
+#define PBFT_AWAITS_NUMBER (UINT64_C(1) << 63) /* in `awaited`: a number rather than a request */
 
 /* A vote of one member at one number: its latest. View 0: none. */
 struct pbft_say {
@@ -156,7 +158,7 @@ struct pbft {
     struct pbft_set set; /* scratch */
     uint32_t changes_tried; /* view changes since something was executed in time */
     int64_t deadline_ns, status_at_ns;
-    uint64_t awaited; /* arrival of the request that the timer runs for; 0: none */
+    uint64_t awaited; /* what the timer runs for: a request by its arrival, or a number; 0: nothing */
 
     /* reads: gathered, then flying behind a barrier */
     struct pbft_ranges gathered, flying;

@@ -371,10 +371,22 @@ void pbft_propose(struct pbft *self, const struct event *event, struct effects *
 
 /* ---- patience ---- */
 
-void pbft_await(struct pbft *self, struct effects *out)
+/* The first number that was offered in this view and is not executed; 0: there is none. It may name a request that
+ * nobody can show, and then all wait for it. */
+static uint64_t offered(const struct pbft *self)
 {
-    if (!self->active)
-        return;
+    for (uint64_t n = self->executed + 1; n <= self->stable.number + self->window; n++) {
+        const struct pbft_slot *slot = pbft_slot_known(self, n);
+        if (slot != NULL && slot->offer.view == self->view)
+            return n;
+    }
+    return 0;
+}
+
+static uint64_t awaits(const struct pbft *self)
+{
+    if (pbft_leads(self) || self->forgot)
+        return 0;
     const struct pbft_known *oldest = NULL;
     for (uint32_t i = 0; i < self->known_count; i++) {
         const struct pbft_known *known = &self->known[i];
@@ -382,7 +394,15 @@ void pbft_await(struct pbft *self, struct effects *out)
         if (waits && (oldest == NULL || known->arrival < oldest->arrival))
             oldest = known;
     }
-    uint64_t awaited = oldest == NULL || pbft_leads(self) || self->forgot ? 0 : oldest->arrival;
+    uint64_t number = oldest == NULL ? offered(self) : 0;
+    return oldest != NULL ? oldest->arrival : number == 0 ? 0 : PBFT_AWAITS_NUMBER | number;
+}
+
+void pbft_await(struct pbft *self, struct effects *out)
+{
+    if (!self->active)
+        return;
+    uint64_t awaited = awaits(self);
     if (awaited == self->awaited)
         return;
     self->awaited = awaited;

@@ -44,7 +44,7 @@ static void send_votes(struct pbft *self, uint64_t number, uint32_t to, struct e
         const struct pbft_vote told = pbft_vote_of(0, number, &slot->committed_value);
         pbft_send(self, to, PBFT_COMMITTED, &told, out);
     }
-    if (slot->accepted.view == self->view && self->active)
+    if (slot->accepted.view == self->view && self->active && !slot->committed)
         pbft_send_prepare(self, slot, to, out);
     if (slot->prepared.view == self->view && self->active)
         pbft_send_commit(self, slot, to, out);
