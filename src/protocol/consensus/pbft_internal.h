@@ -98,6 +98,7 @@ struct pbft_peer {
     struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
     struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
     uint64_t view;               /* of its latest STATUS */
+    int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
 
 struct pbft_range {

@@ -54,13 +54,17 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
 {
     const struct pbft_status *status = event->message.body;
     uint32_t to = event->message.from.node;
-    if (status->view < self->view || (status->view == self->view && status->active == 0))
-        pbft_send_view(self, to, out);
     /* A NEW-VIEW on its way to this member is given the time between two STATUSes. */
     struct pbft_peer *peer = &self->peers[spec_member_place(self->spec, to)];
     if (peer->view == status->view)
         pbft_join(self, out);
     peer->view = status->view;
+    /* A link that was slow may bring a hundred at once. */
+    if (peer->answered_ns != 0 && self->now_ns - peer->answered_ns < self->spec->tuning.heartbeat_ns / 2)
+        return;
+    peer->answered_ns = self->now_ns;
+    if (status->view < self->view || (status->view == self->view && status->active == 0))
+        pbft_send_view(self, to, out);
     uint64_t newest = self->marks[self->mark_count - 1].number;
     if (status->stable < newest || status->executed < newest)
         pbft_send_checkpoint(self, to, out);
