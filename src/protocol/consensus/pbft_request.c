@@ -304,8 +304,13 @@ void pbft_on_body(struct pbft *self, const struct event *event, struct effects *
     if (!record_next(&rest, &record) || record.type != PBFT_RECORD_REQUEST || self->disk_full ||
         !message_decode(&pbft_records.types[PBFT_RECORD_REQUEST], record.body, &request))
         return;
-    if (request.origin == event->message.from.node) { /* as good as a REQUEST: it says so itself */
-        if (pbft_known_add(self, request.origin, request.bundle, 0, false, out) != NULL)
+    struct bundle bundle;
+    if (!open_request(self, request.bundle, &bundle))
+        return;
+    if (bundle.node == event->message.from.node) {
+        /* As good as a REQUEST: its origin says so itself. It is taken even if all of it was executed before, as part of
+         * another bundle: it has got a number, which must be filled. */
+        if (pbft_known_add(self, bundle.node, request.bundle, 0, true, out) != NULL)
             pbft_window_advance(self, out);
         return;
     }
