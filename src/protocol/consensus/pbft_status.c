@@ -35,7 +35,8 @@ void pbft_status_due(struct pbft *self, struct effects *out)
     effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
 }
 
-static void send_votes(struct pbft *self, uint64_t number, uint32_t to, struct effects *out)
+/* `together`: it is active in the same view, so votes of that are of use to it. */
+static void send_votes(struct pbft *self, uint64_t number, uint32_t to, bool together, struct effects *out)
 {
     const struct pbft_slot *slot = pbft_slot_known(self, number);
     if (slot == NULL)
@@ -44,9 +45,9 @@ static void send_votes(struct pbft *self, uint64_t number, uint32_t to, struct e
         const struct pbft_vote told = pbft_vote_of(0, number, &slot->committed_value);
         pbft_send(self, to, PBFT_COMMITTED, &told, out);
     }
-    if (slot->accepted.view == self->view && self->active && !slot->committed)
+    if (together && slot->accepted.view == self->view && !slot->committed)
         pbft_send_prepare(self, slot, to, out);
-    if (slot->prepared.view == self->view && self->active)
+    if (together && slot->prepared.view == self->view)
         pbft_send_commit(self, slot, to, out);
 }
 
@@ -68,7 +69,8 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     uint64_t newest = self->marks[self->mark_count - 1].number;
     if (status->stable < newest || status->executed < newest)
         pbft_send_checkpoint(self, to, out);
+    bool together = self->active && status->active != 0 && status->view == self->view;
     uint64_t first = status->executed + 1;
     for (uint64_t n = first; n != 0 && n < first + PBFT_RESENDS_MAX; n++)
-        send_votes(self, n, to, out);
+        send_votes(self, n, to, together, out);
 }
