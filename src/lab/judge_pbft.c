@@ -1,10 +1,10 @@
 /* PBFT's invariants across members (AG-9), over those that no fault has turned.
  *
- * What is known of each number is kept for the whole run, also when its members have forgotten it. PBFT-1: in one view no
- * two requests prepare at a number. PBFT-2: once a number is committed anywhere, nothing else is committed there, nor
- * prepares in a later view. PBFT-3 (execution in order, equal states) is the world's digests and the promise of uniform
- * agreement, PBFT-4 node/'s sessions, PBFT-5 the history of the clients of honest nodes, PBFT-6 each member's own check,
- * PBFT-7 the progress that the world asks for after healing. */
+ * What is known of each number is kept for the whole run, also when its members have forgotten it. PBFT-1: in one view
+ * no two requests prepare at a number. PBFT-2: once a number is committed anywhere, nothing else is committed there,
+ * nor prepares in a later view. PBFT-3 (execution in order, equal states) is the world's digests and the promise of
+ * uniform agreement, PBFT-4 node/'s sessions, PBFT-5 the history of the clients of honest nodes, PBFT-6 each member's
+ * own check, PBFT-7 the progress that the world asks for after healing. */
 #include "lab/judge.h"
 #include "protocol/consensus/pbft.h"
 

@@ -19,7 +19,8 @@ static void hash_out(uint64_t first, uint64_t second, struct span head, struct s
 {
     const uint64_t key[2] = {first, second};
     for (size_t at = 0; at < size; at += 8)
-        store_u64(out + at, hash_mix(hash_keyed(key, head.data, head.size) + at, hash_keyed(key, body.data, body.size)));
+        store_u64(out + at,
+                  hash_mix(hash_keyed(key, head.data, head.size) + at, hash_keyed(key, body.data, body.size)));
 }
 
 static void mac(void *context, uint32_t node, struct span head, struct span body, uint8_t *out)

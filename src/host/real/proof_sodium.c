@@ -96,7 +96,7 @@ int proof_sodium_new(const char *directory, uint32_t node, char *why, size_t why
     return write_file(path, public, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, why, why_size);
 }
 
-/* BLAKE2b of the shared point and both public keys, the lower node's first (libsodium's advice for crypto_scalarmult). */
+/* BLAKE2b of the shared point and both public keys, the lower node's first (libsodium's advice for its points). */
 static bool share(const uint8_t *secret, const uint8_t *own, const uint8_t *other, bool own_first, struct shared *out)
 {
     uint8_t point[crypto_scalarmult_BYTES];

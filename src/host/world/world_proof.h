@@ -1,6 +1,7 @@
-/* Proofs in the world: a keyed hash under keys that follow from the run's seed, one for each pair of nodes (MACs) and one
- * for each node (signatures). The adversary holds the keys of the process that is in its hands, and no others: a message
- * that it changes on its way out is proven anew as that process's own, and it can prove nothing in another's name. */
+/* Proofs in the world: a keyed hash under keys that follow from the run's seed, one for each pair of nodes (MACs) and
+ * one for each node (signatures). The adversary holds the keys of the process that is in its hands, and no others: a
+ * message that it changes on its way out is proven anew as that process's own, and it can prove nothing in another's
+ * name. */
 #ifndef LOCKSTEP_HOST_WORLD_PROOF_H
 #define LOCKSTEP_HOST_WORLD_PROOF_H
 

@@ -211,7 +211,9 @@ static void step(void *member, const struct event *event, struct effects *out)
 static uint64_t interval_of(const struct group_spec *spec)
 {
     uint64_t interval = spec->tuning.log_entries_max / 256;
-    return interval < PBFT_INTERVAL_MIN ? PBFT_INTERVAL_MIN : interval > PBFT_INTERVAL_MAX ? PBFT_INTERVAL_MAX : interval;
+    if (interval < PBFT_INTERVAL_MIN)
+        return PBFT_INTERVAL_MIN;
+    return interval > PBFT_INTERVAL_MAX ? PBFT_INTERVAL_MAX : interval;
 }
 
 static uint64_t known_each(const struct group_spec *spec)

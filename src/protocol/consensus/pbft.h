@@ -1,6 +1,6 @@
-/* PBFT: replication that masks arbitrary failures of k members among 3k+1 (Castro and Liskov, "Practical Byzantine fault
- * tolerance", OSDI 1999, and "Practical Byzantine fault tolerance and proactive recovery", TOCS 2002; cited below as
- * Castro99 and Castro02).
+/* PBFT: replication that masks arbitrary failures of k members among 3k+1 (Castro and Liskov, "Practical Byzantine
+ * fault tolerance", OSDI 1999, and "Practical Byzantine fault tolerance and proactive recovery", TOCS 2002; cited below
+ * as Castro99 and Castro02).
  *
  * The primary of a view gives each request a sequence number (PRE-PREPARE); all say what they heard (PREPARE), so that
  * no two requests can have one number in one view; all say that enough heard the same (COMMIT), so that the number
@@ -15,14 +15,14 @@
  * pbft_check.c (invariants), pbft_print.c (state for people and for the explorer).
  *
  * Deviations. The view change is that of MACs (Castro02, section 3.2.4), for signatures too; the new primary sends the
- * VIEW-CHANGEs themselves, and a member believes those that it got itself or that k+1 others acknowledged to it. What is
- * promised is stored before it is said, so a restart is no fault. Who was away is told what was committed by k+1
+ * VIEW-CHANGEs themselves, and a member believes those that it got itself or that k+1 others acknowledged to it. What
+ * is promised is stored before it is said, so a restart is no fault. Who was away is told what was committed by k+1
  * members (COMMITTED). Reads are ordered, as an empty request of their node. No tentative execution.
  *
  * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. The digest of a
- * checkpoint is of 64 bits and keyed, not cryptographic. A malicious origin that sends its requests to the primary alone
- * costs view changes (Clement et al., "Making Byzantine fault tolerant systems tolerate Byzantine faults", NSDI 2009). A
- * node trusts itself: clients that do not must ask k+1 nodes. The agreed time is the primary's. */
+ * checkpoint is of 64 bits and keyed, not cryptographic. A malicious origin that sends its requests to the primary
+ * alone costs view changes (Clement et al., "Making Byzantine fault tolerant systems tolerate Byzantine faults", NSDI
+ * 2009). A node trusts itself: clients that do not must ask k+1 nodes. The agreed time is the primary's. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 
@@ -51,7 +51,7 @@ enum pbft_message {
     PBFT_MESSAGE_COUNT,
 };
 
-/* What a number stands for: a request's digest and the agreed time of its execution; all zero: nothing (a null request). */
+/* What a number stands for: a request's digest and the agreed time of its execution; all zero: a null request. */
 #define PBFT_VALUE_FIELDS(FIELD, S)                                                                                    \
     FIELD(S, U64, digest0) FIELD(S, U64, digest1) FIELD(S, U64, digest2) FIELD(S, U64, digest3) FIELD(S, TIME, time)
 
@@ -113,7 +113,7 @@ MESSAGE_STRUCT(pbft_record_state, PBFT_RECORD_STATE_FIELDS)
 /* Rules that the laboratory can switch off: bits of spec.ablations, in the order of pbft_protocol.ablations. */
 enum pbft_ablation {
     PBFT_ABLATION_NO_PREPARE = ABLATION_PROTOCOL_FIRST << 0,      /* what the primary says is committed at once */
-    PBFT_ABLATION_NO_CERTIFICATES = ABLATION_PROTOCOL_FIRST << 1, /* a new view takes anybody's word for what prepared */
+    PBFT_ABLATION_NO_CERTIFICATES = ABLATION_PROTOCOL_FIRST << 1, /* a new view takes anybody's word for P */
     PBFT_ABLATION_COMMIT_2K = ABLATION_PROTOCOL_FIRST << 2,       /* quorums of 2k instead of 2k+1 */
     PBFT_ABLATION_CHECKPOINT_ALONE = ABLATION_PROTOCOL_FIRST << 3, /* one member's word for a checkpoint is enough */
     PBFT_ABLATION_REQUEST_UNPROVEN = ABLATION_PROTOCOL_FIRST << 4, /* a request need not come from its origin */

@@ -1,9 +1,9 @@
 /* PBFT: the three phases of a number, and execution (Castro99, section 4.2).
  *
- * prepared: the pre-prepare and 2k matching PREPAREs of distinct backups, so at least k+1 correct members accepted it in
- * this view, and no other value can prepare in it (PBFT-1). committed: 2k+1 matching COMMITs, the own one among them;
- * so any quorum that forms a later view holds a correct member where it prepared (PBFT-2). Each vote waits for its
- * record. Votes for a view that this member has not reached are kept, the latest of each member. */
+ * prepared: the pre-prepare and 2k matching PREPAREs of distinct backups, so at least k+1 correct members accepted it
+ * in this view, and no other value can prepare in it (PBFT-1). committed: 2k+1 matching COMMITs, the own one among
+ * them; so any quorum that forms a later view holds a correct member where it prepared (PBFT-2). Each vote waits for
+ * its record. Votes for a view that this member has not reached are kept, the latest of each member. */
 #include "protocol/consensus/pbft_internal.h"
 
 void pbft_slot_accept_note(struct pbft_slot *slot, uint64_t view, const struct pbft_value *value)

@@ -1,8 +1,8 @@
 /* PBFT: checkpoints, water marks and state transfer (Castro99, section 4.3; Castro02, sections 4.2 and 4.3.2).
  *
  * Every K numbers all members write a checkpoint. Its bytes are a function of what was executed alone: the protocol's
- * part holds nothing of the member's own. So its digest is the digest of the state. A quorum of equal CHECKPOINTs makes it
- * stable: the low water mark moves there, and what is below is forgotten. k+1 equal ones prove that it is right: who
+ * part holds nothing of the member's own. So its digest is the digest of the state. A quorum of equal CHECKPOINTs makes
+ * it stable: the low water mark moves there, and what is below is forgotten. k+1 equal ones prove that it is right: who
  * cannot go on alone becomes it; node/ checks the bytes that it gets against the digest.
  *
  * Part: u64 number, u64 index, i64 time, then for each member by place u64 incarnation, executed, first incomplete,

@@ -9,7 +9,13 @@
 #include "base/bytes.h"
 #include "protocol/consensus/pbft.h"
 
-enum { PBFT_MARKS_MAX = 4, PBFT_MARK_SIZE = 24, PBFT_ENTRY_SIZE = 56, PBFT_CHANGE_HEAD_SIZE = 20, PBFT_PLACES_MAX = 64 };
+enum {
+    PBFT_MARKS_MAX = 4,
+    PBFT_MARK_SIZE = 24,
+    PBFT_ENTRY_SIZE = 56,
+    PBFT_CHANGE_HEAD_SIZE = 20,
+    PBFT_PLACES_MAX = 64,
+};
 
 /* A checkpoint: member of C. */
 struct pbft_mark {

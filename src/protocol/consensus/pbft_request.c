@@ -1,13 +1,13 @@
 /* PBFT: requests and reads.
  *
- * A request comes from its origin itself, so its proof is the origin's, or as the answer to a FETCH, when its digest was
- * vouched for by at least one correct member. It is stored at once, since what is ordered must not be lost; its record
- * is what is delivered. Client timestamps (Castro99, section 4.1) are the numbers of sessions: `pbft_client` follows the
- * rule by which node/ lets a number execute once, so that a member knows what still waits.
+ * A request comes from its origin itself, so its proof is the origin's, or as the answer to a FETCH, when its digest
+ * was vouched for by at least one correct member. It is stored at once, since what is ordered must not be lost; its
+ * record is what is delivered. Client timestamps (Castro99, section 4.1) are the numbers of sessions: `pbft_client`
+ * follows the rule by which node/ lets a number execute once, so that a member knows what still waits.
  *
  * Reads: a barrier, an empty request of the own node, is ordered like any other; when it is executed here, the reads
- * that came before it was sent see everything that was answered before (linearizable). The shortcut of Castro99, section
- * 5.1.3, needs the votes of clients, which a node's own clients do not cast. */
+ * that came before it was sent see everything that was answered before (linearizable). The shortcut of Castro99,
+ * section 5.1.3, needs the votes of clients, which a node's own clients do not cast. */
 #include "protocol/consensus/pbft_internal.h"
 
 struct pbft_known *pbft_known_find(struct pbft *self, const uint64_t digest[4])
@@ -30,8 +30,8 @@ bool pbft_known_done(const struct pbft *self, const struct pbft_known *known)
     return last <= client->executed || last < client->first_incomplete;
 }
 
-/* The rule of node/session.c for a whole bundle: a number executes when it follows the last one, or when all between are
- * complete; then all after it in the bundle do. */
+/* The rule of node/session.c for a whole bundle: a number executes when it follows the last one, or when all between
+ * are complete; then all after it in the bundle do. */
 static void executed(struct pbft_client *client, struct pbft_known *known)
 {
     if (known->incarnation < client->incarnation)
@@ -308,7 +308,7 @@ void pbft_on_body(struct pbft *self, const struct event *event, struct effects *
     if (!open_request(self, request.bundle, &bundle))
         return;
     if (bundle.node == event->message.from.node) {
-        /* As good as a REQUEST: its origin says so itself. It is taken even if all of it was executed before, as part of
+        /* As good as a REQUEST: its origin says so itself. It is taken even if all of it was executed before, in
          * another bundle: it has got a number, which must be filled. */
         if (pbft_known_add(self, bundle.node, request.bundle, 0, true, out) != NULL)
             pbft_window_advance(self, out);

@@ -1,12 +1,14 @@
-/* PBFT: what others lack (Castro02, section 5.2: status messages). Now and then each member says how far it is; who sees
- * that it knows more sends that, a bounded piece at a time. So no message is ever repeated because of a timer alone. */
+/* PBFT: what others lack (Castro02, section 5.2: status messages). Now and then each member says how far it is; who
+ * sees that it knows more sends that, a bounded piece at a time. So no message is ever repeated because of a timer
+ * alone. */
 #include "protocol/consensus/pbft_internal.h"
 
 /* Requests that were named and are not here. */
 static void fetch_missing(struct pbft *self, struct effects *out)
 {
     uint32_t asked = 0;
-    for (uint64_t n = self->stable.number + 1; n <= self->stable.number + self->window && asked < PBFT_RESENDS_MAX; n++) {
+    uint64_t last = self->stable.number + self->window;
+    for (uint64_t n = self->stable.number + 1; n <= last && asked < PBFT_RESENDS_MAX; n++) {
         const struct pbft_slot *slot = pbft_slot_known(self, n);
         if (slot == NULL)
             continue;

@@ -349,6 +349,7 @@ void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *o
     struct pbft_heard_ack *ack = &self->peers[of].acks[from];
     if (message->view <= ack->view)
         return;
-    *ack = (struct pbft_heard_ack){message->view, {message->digest0, message->digest1, message->digest2, message->digest3}};
+    *ack = (struct pbft_heard_ack){
+        message->view, {message->digest0, message->digest1, message->digest2, message->digest3}};
     try_new_view(self, out);
 }
