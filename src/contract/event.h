@@ -52,6 +52,7 @@ struct event_restore {
     uint64_t position;    /* of the record; RESTORE_PART: records from here on follow; RESTORE_GAP: first one lost */
     uint64_t index;       /* RESTORE_PART: the service's state is that after this index */
     const void *body;     /* RESTORE_RECORD: decoded by the protocol's table of records */
+    uint64_t digest;      /* RESTORE_PART: of the checkpoint's bytes */
     struct span part;     /* RESTORE_PART: what the protocol gave to CHECKPOINT */
     uint64_t record_size; /* RESTORE_RECORD: encoded bytes of the body */
 };
@@ -91,7 +92,8 @@ struct event_message {
     uint64_t incarnation; /* of the sender */
     uint8_t slot;
     uint16_t type;
-    const void *body; /* decoded by the protocol's table of messages */
+    const void *body;  /* decoded by the protocol's table of messages */
+    struct span proof; /* that the sender sent it: checked already; empty for messages that bear none */
 };
 
 struct event_request {

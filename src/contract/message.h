@@ -54,6 +54,11 @@ struct field {
     uint32_t offset; /* in the struct */
 };
 
+/* What proves to a receiver that a message is its sender's, and unchanged: one MAC for each member, of which each can
+ * check its own only, or a signature, which convinces everybody. The proof follows the body on the wire; node/ makes
+ * and checks it, so a core hears only of messages whose proof was good. */
+enum message_proof { PROOF_NONE, PROOF_MAC, PROOF_SIGNATURE };
+
 #define MESSAGE_MEMBER(S, kind, name) FIELD_TYPE_##kind name;
 #define MESSAGE_STRUCT(S, FIELDS) \
     struct S {                    \
@@ -61,14 +66,18 @@ struct field {
     };
 #define MESSAGE_FIELD(S, kind, name) {#name, FIELD_##kind, (uint32_t)offsetof(struct S, name)},
 #define MESSAGE_FIELDS(S, FIELDS) FIELDS(MESSAGE_FIELD, S)
-#define MESSAGE_TYPE(text, S, field_list) \
-    {(text), (field_list), (uint32_t)(sizeof(field_list) / sizeof((field_list)[0])), (uint32_t)sizeof(struct S)}
+#define MESSAGE_TYPE(text, S, field_list) MESSAGE_TYPE_PROVEN(text, S, field_list, PROOF_NONE)
+/* The same for a message that bears a proof. */
+#define MESSAGE_TYPE_PROVEN(text, S, field_list, kind_of_proof)                                     \
+    {(text), (field_list), (uint32_t)(sizeof(field_list) / sizeof((field_list)[0])), \
+     (uint32_t)sizeof(struct S), (kind_of_proof)}
 
 struct message_type {
     const char *name; /* as printed in traces: "APPEND" */
     const struct field *fields;
     uint32_t field_count;
     uint32_t struct_size; /* bytes, at most MESSAGE_STRUCT_SIZE_MAX */
+    enum message_proof proof;
 };
 
 /* The type number of a message or record is its place in its table. */

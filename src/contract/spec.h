@@ -20,6 +20,7 @@ struct tuning {
     uint64_t service_bytes_max;    /* of the service's data, by its own accounting; 0 is no limit */
     uint64_t service_heap_bytes;   /* region given to the service */
     uint64_t command_bytes_max;    /* of one command, header included */
+    uint32_t signatures;           /* 1: messages that bear MACs are signed instead (contract/message.h) */
 };
 
 /* Rules that the laboratory can switch off, to prove that it notices. Production refuses a spec with any of them.

@@ -27,6 +27,7 @@
 #include "contract/protocol.h"
 #include "contract/service.h"
 #include "contract/spec.h"
+#include "node/proof.h"
 #include "service/directory/directory.h"
 #include "storage/disk.h"
 #include "storage/wal.h"
@@ -107,6 +108,7 @@ struct node_options {
     uint64_t peer_output_bytes_max; /* over it, messages to that peer are dropped (loss) */
     size_t working_bytes;       /* heap for buffers and bundles, beside members, services and the log */
     bool allow_ablations;       /* the laboratory */
+    struct proof_door proofs;   /* all NULL: there are no keys, and no protocol that needs them can run */
     const struct node_observer *observer; /* NULL: none; hears of the restoring too. Copied. */
     int64_t now_ns, wall_ns;    /* at the start */
 };
@@ -225,6 +227,7 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     X(SENDER, "not sent by the peer that it names")   \
     X(GROUP, "group that this node does not host")    \
     X(TYPE, "unknown message type")                   \
+    X(PROOF, "proof that is not its sender's")        \
     X(BODY, "malformed body")                         \
     X(INCARNATION, "meant for another incarnation")   \
     X(FRAGMENT, "fragment that fits nothing")         \

@@ -48,7 +48,9 @@ static struct span seal(struct member *member, const struct effect_send *send, s
 {
     struct node *node = member->node;
     size_t records = records_size(member, send);
-    size_t size = HEADER_SIZE + send->head.size + send->tail.size + records;
+    enum message_proof kind = proof_kind(member->spec, &member->protocol->messages.types[send->type]);
+    size_t proof = proof_size(member->spec, kind);
+    size_t size = HEADER_SIZE + send->head.size + send->tail.size + records + proof;
     uint8_t *out;
     *blob = NULL;
     if (size > NODE_FRAME_SIZE_MAX) {
@@ -68,8 +70,11 @@ static struct span seal(struct member *member, const struct effect_send *send, s
     if (!copy_records(member, send, at, records)) return (struct span){0};
     const struct node_tamper *tamper = &node->tamper;
     if (tamper->sends != NULL)
-        tamper->sends(tamper->context, member->spec->group, send->type, out + HEADER_SIZE, size - HEADER_SIZE);
+        tamper->sends(tamper->context, member->spec->group, send->type, out + HEADER_SIZE, size - proof - HEADER_SIZE);
     struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
+    if (proof > 0)
+        proof_make(&node->options->proofs, member->spec, kind, &header,
+                   (struct span){out + HEADER_SIZE, size - proof - HEADER_SIZE}, out + size - proof);
     header.length = (uint32_t)(size - HEADER_SIZE);
     header.position = send->to_incarnation;
     header_seal(0, &header, (struct span){out + HEADER_SIZE, header.length}, (struct span){0}, out);

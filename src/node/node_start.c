@@ -89,6 +89,7 @@ static int restore_checkpoint(struct opening *opening, struct restoring *restori
     event.restore = (struct event_restore){.kind = RESTORE_PART,
                                            .position = head.keep_from,
                                            .index = head.index,
+                                           .digest = head.digest,
                                            .part = {member->adopting.front.data, (size_t)head.part_size}};
     restoring->keep_from = head.keep_from;
     restoring->has_state = true;

@@ -121,6 +121,18 @@ static void step_peers(struct member *member)
     member->peers_changed_count = 0;
 }
 
+/* Parts the body from its proof. False: it lacks one, or it is not the sender's. */
+static bool take_proof(struct member *member, const struct header *header, struct span *body, struct span *proof)
+{
+    enum message_proof kind = proof_kind(member->spec, &member->protocol->messages.types[header->type]);
+    if (kind == PROOF_NONE) return true;
+    size_t size = proof_size(member->spec, kind);
+    if (body->size < size) return false;
+    body->size -= size;
+    *proof = (struct span){body->data + body->size, size};
+    return proof_check(&member->node->options->proofs, member->spec, kind, header, *body, proof->data);
+}
+
 static void step_message(struct node *node, struct peer *from, const uint8_t *bytes)
 {
     struct header header;
@@ -145,6 +157,11 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
         node_reject(node, REJECT_TYPE);
         return;
     }
+    struct span proof = {0};
+    if (!take_proof(member, &header, &body, &proof)) {
+        node_reject(node, REJECT_PROOF);
+        return;
+    }
     if (!message_decode(&table->types[header.type], body, member->decoded)) {
         node_reject(node, REJECT_BODY);
         return;
@@ -154,7 +171,8 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
                                            .incarnation = header.incarnation,
                                            .slot = header.slot,
                                            .type = header.type,
-                                           .body = member->decoded};
+                                           .body = member->decoded,
+                                           .proof = proof};
     member_step(member, &event);
 }
 

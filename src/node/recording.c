@@ -138,6 +138,7 @@ static void put_restore(struct recorder *recorder, const struct protocol *protoc
     put_u64(recorder, restore->position);
     put_u64(recorder, restore->index);
     put_u64(recorder, restore->record_size);
+    put_u64(recorder, restore->digest);
     if (restore->kind == RESTORE_RECORD)
         put_body(recorder, &protocol->records.types[restore->type], restore->body);
     else

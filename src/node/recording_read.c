@@ -164,6 +164,7 @@ static void take_restore(struct reader *reader, struct recording_step *out)
     restore->position = take_u64(reader);
     restore->index = take_u64(reader);
     restore->record_size = take_u64(reader);
+    restore->digest = take_u64(reader);
     struct span bytes = take_span(reader);
     if (restore->kind == RESTORE_RECORD)
         out->encoded = bytes;

@@ -64,9 +64,26 @@ static void do_store(struct driver *driver, struct driver_member *member, const 
                                                                      .bytes = keep(driver, store->head, store->tail)};
 }
 
+/* A message's bytes: its fields, or one stored record. */
+static struct span message_bytes(struct driver *driver, const struct driver_member *member,
+                                 const struct effect_send *send)
+{
+    if (send->records_first == 0)
+        return keep(driver, send->head, send->tail);
+    invariant(send->records_first == send->records_last && send->head.size + send->tail.size == 0,
+              "this driver sends one record, and nothing else beside it");
+    uint32_t i = 0;
+    while (i < member->record_count && member->records[i].position != send->records_first)
+        i++;
+    invariant(i < member->record_count, "a record that is sent is there");
+    uint8_t prefix[RECORD_PREFIX_SIZE];
+    const struct driver_record *record = &member->records[i];
+    record_prefix_write(prefix, (uint32_t)record->bytes.size, record->type, record->slot);
+    return keep(driver, span_of(prefix, sizeof prefix), record->bytes);
+}
+
 static void do_send(struct driver *driver, struct driver_member *member, const struct effect_send *send)
 {
-    invariant(send->records_first == 0, "this driver has no records in messages");
     for (uint32_t i = 0; i < send->to_count; i++) {
         invariant(driver->message_count < DRIVER_MESSAGES_MAX, "messages do not pile up in a test");
         driver->messages[driver->message_count++] =
@@ -77,7 +94,7 @@ static void do_send(struct driver *driver, struct driver_member *member, const s
                                     .after = send->after,
                                     .slot = send->slot,
                                     .type = send->type,
-                                    .bytes = keep(driver, send->head, send->tail)};
+                                    .bytes = message_bytes(driver, member, send)};
     }
 }
 
@@ -118,8 +135,10 @@ static struct span record_bundle(const struct driver *driver, const struct drive
 static void do_deliver(struct driver *driver, struct driver_member *member, const struct effect_deliver *deliver)
 {
     struct span bytes = deliver->record != 0 ? record_bundle(driver, member, deliver->record) : deliver->bundle;
-    if (bytes.size == 0)
-        return; /* reads that node/ keeps: tests ask none */
+    if (bytes.size == 0) { /* an update that does nothing; or reads that node/ keeps, and tests ask none */
+        member->index += deliver->kind == DELIVER_UPDATE;
+        return;
+    }
     struct bundle bundle;
     invariant(bundle_open(bytes, &bundle), "only whole bundles are delivered");
     struct buffer answer;

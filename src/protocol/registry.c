@@ -7,6 +7,7 @@
 #define PROTOCOL_LIST(X)                                                                                               \
     X(raft_protocol)                                                                                                   \
     X(paxos_protocol)                                                                                                  \
+    X(pbft_protocol)                                                                                                   \
     X(two_phase_commit_protocol)                                                                                       \
     X(chandy_lamport_protocol)                                                                                         \
     X(two_generals_protocol)                                                                                           \

@@ -112,6 +112,7 @@ static void draw_tuning(struct world *world)
     }
     tuning->election_timeout_ns = random_between(&random, 150, 600) * NS_PER_MS;
     tuning->heartbeat_ns = tuning->election_timeout_ns / random_between(&random, 3, 6);
+    tuning->signatures = world_key(world->options.seed, KEY_TUNING, 1, 0) & 1; /* of messages that bear proofs */
     tuning->append_bytes_max = (uint64_t)APPEND_BYTES_MIN << random_below(&random, APPEND_DOUBLINGS);
     tuning->append_inflight_max = (uint32_t)(1 + random_below(&random, APPENDS_INFLIGHT_MAX));
     tuning->checkpoint_log_bytes = UINT64_C(2048) << random_below(&random, 7);

@@ -13,6 +13,7 @@
 #include "contract/header.h"
 #include "host/world/world_mutate.h"
 #include "host/world/world_plan.h"
+#include "host/world/world_proof.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -245,7 +246,7 @@ static void mutate(struct process *process, uint64_t phase, uint32_t to, uint64_
     struct header header;
     header_decode(parcel->bytes, &header);
     uint8_t *body = parcel->bytes + HEADER_SIZE;
-    size_t size = parcel->size - HEADER_SIZE;
+    size_t size = parcel->size - HEADER_SIZE - world_proof_size(process, span_of(parcel->bytes, parcel->size));
     const struct message_type *type = type_of(process, &header);
     struct random random = lie(adversary, phase, to, header.type, number);
     bool changed = false;
@@ -257,7 +258,8 @@ static void mutate(struct process *process, uint64_t phase, uint32_t to, uint64_
         changed = true;
     }
     adversary->counters.mutated += changed;
-    header_seal(0, &header, span_of(body, size), (struct span){0}, parcel->bytes);
+    world_proof_renew(process, parcel->bytes, parcel->size);
+    header_seal(0, &header, span_of(body, parcel->size - HEADER_SIZE), (struct span){0}, parcel->bytes);
 }
 
 static void send_mutated(struct process *process, uint64_t phase, uint32_t to, uint64_t number, struct span message,
@@ -314,7 +316,8 @@ void adversary_send(struct process *process, uint32_t to, struct span bytes, uin
         header_decode(message.data, &header);
         const struct message_type *type = type_of(process, &header);
         if (type != NULL)
-            mutate_learn(&adversary->script->seen, type, message.data + HEADER_SIZE, message.size - HEADER_SIZE);
+            mutate_learn(&adversary->script->seen, type, message.data + HEADER_SIZE,
+                         message.size - HEADER_SIZE - world_proof_size(process, message));
         send_one(process, to, message, at_ns);
         keep(process, message);
         at += message.size;

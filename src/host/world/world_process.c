@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/panic.h"
 #include "base/time.h"
+#include "host/world/world_proof.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -150,6 +151,7 @@ static void options_fill(struct process *process)
     process->options.peer_output_bytes_max = 1 << 20;
     process->options.request_timeout_ns = 2 * NS_PER_S;
     process->options.allow_ablations = true;
+    world_proof_door(process, &process->options.proofs);
 }
 
 static size_t region_size(const struct node_options *options)

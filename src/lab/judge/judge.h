@@ -20,6 +20,7 @@ struct judge_kind {
 
 extern const struct judge_kind judge_raft;
 extern const struct judge_kind judge_paxos;
+extern const struct judge_kind judge_pbft;
 extern const struct judge_kind judge_two_phase_commit;
 extern const struct judge_kind judge_chandy_lamport;
 extern const struct judge_kind judge_flooding;

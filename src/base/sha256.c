@@ -1,0 +1,83 @@
+/* SHA-256 (sha256.h). The names are those of FIPS 180-4, sections 4.1.2, 4.2.2, 5.3.3 and 6.2.2. */
+#include "base/sha256.h"
+
+#include <string.h>
+
+enum { BLOCK_SIZE = 64, LENGTH_SIZE = 8 };
+
+static const uint32_t constants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+    0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+    0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+    0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+    0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static uint32_t rotate(uint32_t x, unsigned by)
+{
+    return x >> by | x << (32 - by);
+}
+
+static uint32_t load_big(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void store_big(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void schedule(const uint8_t *block, uint32_t w[64])
+{
+    for (unsigned t = 0; t < 16; t++)
+        w[t] = load_big(block + (size_t)4 * t);
+    for (unsigned t = 16; t < 64; t++) {
+        uint32_t s0 = rotate(w[t - 15], 7) ^ rotate(w[t - 15], 18) ^ w[t - 15] >> 3;
+        uint32_t s1 = rotate(w[t - 2], 17) ^ rotate(w[t - 2], 19) ^ w[t - 2] >> 10;
+        w[t] = w[t - 16] + s0 + w[t - 7] + s1;
+    }
+}
+
+static void compress(uint32_t state[8], const uint8_t *block)
+{
+    uint32_t w[64], v[8];
+    schedule(block, w);
+    memcpy(v, state, sizeof v);
+    for (unsigned t = 0; t < 64; t++) {
+        uint32_t a = v[0], e = v[4];
+        uint32_t choose = (e & v[5]) ^ (~e & v[6]);
+        uint32_t majority = (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
+        uint32_t t1 = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choose + constants[t] + w[t];
+        uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority;
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t1;
+        v[0] = t1 + t2;
+    }
+    for (unsigned i = 0; i < 8; i++)
+        state[i] += v[i];
+}
+
+void sha256(const void *data, size_t size, uint8_t out[SHA256_SIZE])
+{
+    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    const uint8_t *at = data;
+    size_t rest = size;
+    for (; rest >= BLOCK_SIZE; rest -= BLOCK_SIZE, at += BLOCK_SIZE)
+        compress(state, at);
+    uint8_t last[2 * BLOCK_SIZE] = {0};
+    if (rest > 0)
+        memcpy(last, at, rest);
+    last[rest] = 0x80;
+    size_t end = rest + 1 + LENGTH_SIZE <= BLOCK_SIZE ? BLOCK_SIZE : 2 * BLOCK_SIZE;
+    uint64_t bits = (uint64_t)size * 8;
+    store_big(last + end - 8, (uint32_t)(bits >> 32));
+    store_big(last + end - 4, (uint32_t)bits);
+    for (size_t block = 0; block < end; block += BLOCK_SIZE)
+        compress(state, last + block);
+    for (unsigned i = 0; i < 8; i++)
+        store_big(out + (size_t)4 * i, state[i]);
+}

@@ -1,0 +1,288 @@
+/* The state of a PBFT member and what its files offer each other. Nobody outside this folder includes it, but tests. */
+#ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_INTERNAL_H
+#define LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_INTERNAL_H
+
+#include <string.h>
+
+#include "base/panic.h"
+#include "base/time.h"
+#include "contract/command.h"
+#include "contract/event.h"
+#include "protocol/consensus/pbft.h"
+#include "protocol/consensus/pbft_choose.h"
+
+enum {
+    PBFT_SLOT = 0,
+    PBFT_TIMER_VIEW = 1,   /* the request that was waited for, or the new view, did not come */
+    PBFT_TIMER_STATUS = 2, /* now and then: what do others lack, what do I? */
+    PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
+    PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
+    PBFT_INTERVAL_MAX = 256,
+    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
+    PBFT_DELIVERIES_MAX = 32, /* in one step */
+    PBFT_PROPOSALS_MAX = 32,
+    PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
+    PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
+    PBFT_READ_RANGES_MAX = 64,
+    PBFT_CHECKPOINT_CLAIMS = 4,
+    PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
+};
+
+#define PBFT_AWAITS_NUMBER (UINT64_C(1) << 63) /* in `awaited`: a number rather than a request */
+
+/* A vote of one member at one number: its latest. View 0: none. */
+struct pbft_say {
+    uint64_t view;
+    struct pbft_value value;
+};
+
+struct pbft_saying {
+    struct pbft_say prepare, commit;
+    bool told; /* COMMITTED */
+    struct pbft_value told_value;
+};
+
+/* A sequence number inside the window. */
+struct pbft_slot {
+    uint64_t number;
+    struct pbft_say offer; /* the primary's word that waits for its request */
+    bool offer_vouched;    /* chosen by a view change: the request's digest alone proves it */
+    struct pbft_say accepted;
+    uint64_t accepted_position;
+    struct pbft_say prepared; /* member of P: the latest */
+    uint64_t prepared_position;
+    bool committed;
+    struct pbft_value committed_value;
+    uint32_t accept_count;
+    struct pbft_say accepts[PBFT_ACCEPTS_MAX]; /* members of Q, oldest first */
+    struct pbft_saying *says;                  /* by place */
+};
+
+/* A request that somebody sent and that is not forgotten. */
+struct pbft_known {
+    bool used, barrier;
+    bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
+    bool mine;
+    uint32_t place;  /* of its origin */
+    uint32_t count;
+    uint64_t digest[4];
+    uint64_t incarnation, first_number, first_incomplete;
+    uint64_t position;   /* of its record */
+    uint64_t arrival;    /* ordinal */
+    uint64_t proposed;   /* view in which the own member, as primary, gave it a number; 0: in none */
+    uint32_t checkpoints; /* taken since it came */
+};
+
+/* What was executed of each origin (the last-reply table is node/'s session table, which follows the same rule). */
+struct pbft_client {
+    uint64_t incarnation, executed, first_incomplete;
+    uint64_t barrier_incarnation, barrier;
+};
+enum { PBFT_CLIENT_SIZE = 40, PBFT_PART_HEAD_SIZE = 24 };
+
+/* The VIEW-CHANGE of one member that counts now, and who acknowledged it. */
+struct pbft_heard_change {
+    uint64_t view; /* 0: none */
+    uint64_t digest[4];
+    uint32_t size;
+    uint8_t *body;
+};
+struct pbft_heard_ack {
+    uint64_t view;
+    uint64_t digest[4];
+};
+
+struct pbft_peer {
+    uint32_t node;
+    struct pbft_heard_change change;
+    struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
+    struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
+    uint64_t view;               /* of its latest STATUS */
+    int64_t answered_ns;         /* when a STATUS of its was answered last */
+};
+
+struct pbft_range {
+    uint64_t first_number;
+    uint32_t count;
+};
+struct pbft_ranges {
+    uint32_t count;
+    struct pbft_range list[PBFT_READ_RANGES_MAX];
+};
+
+struct pbft_shadow {
+    uint64_t view, executed, stable, index;
+};
+
+struct pbft {
+    const struct group_spec *spec;
+    struct pbft_peer *peers;
+    uint32_t *others;
+    uint32_t self_node, self_place, member_count, k, quorum;
+    uint64_t interval, window; /* K, L */
+    uint64_t incarnation;
+    int64_t now_ns, wall_ns;
+    bool started, forgot;
+
+    uint64_t view;
+    bool active;
+    uint64_t told_view; /* VIEW */
+    uint64_t next;      /* primary: the number that its next proposal gets */
+    struct pbft_slot *slots; /* window entries, at number % window */
+    struct pbft_known *known;
+    uint32_t known_count, known_each; /* by place of the origin, so many each */
+    uint64_t arrivals;
+    struct pbft_client *clients; /* by place */
+
+    uint64_t executed, index;
+    int64_t time_ns; /* agreed, of the last execution */
+    uint64_t last_position, stored_position, state_position;
+    bool disk_full;
+
+    /* checkpoints */
+    struct pbft_mark stable;                /* h, with a proof */
+    struct pbft_mark marks[PBFT_MARKS_MAX]; /* own ones, durable, ascending: C */
+    uint32_t mark_count;
+    bool checkpoint_pending, adopt_pending, checkpoint_failed;
+    uint64_t pending_number;
+    struct pbft_mark adopt_mark;
+    uint32_t *holders;
+    uint64_t executed_at_status;
+
+    /* view change */
+    uint8_t *change_body; /* the own one, of the latest change */
+    uint32_t change_size;
+    uint8_t *state_body;  /* scratch: a record of the state is laid out here */
+    uint8_t *new_view; /* the primary's, or what was accepted: VIEW-CHANGEs one after the other */
+    uint32_t new_view_size;
+    uint64_t new_view_of;
+    struct pbft_set set; /* scratch */
+    uint32_t changes_tried; /* view changes since something was executed in time */
+    int64_t deadline_ns, status_at_ns;
+    uint64_t awaited; /* what the timer runs for: a request by its arrival, or a number; 0: nothing */
+
+    /* reads: gathered, then flying behind a barrier */
+    struct pbft_ranges gathered, flying;
+    uint64_t barrier;     /* the last one sent */
+    bool barrier_out, reads_ready;
+    int64_t barrier_at_ns;
+    uint8_t barrier_bytes[BUNDLE_HEADER_SIZE];
+
+    struct pbft_shadow shadow;
+    const char *broken; /* an invariant that a step saw broken: check() tells it */
+};
+
+extern const struct message_table pbft_messages, pbft_records;
+
+static inline bool pbft_ablated(const struct pbft *self, uint32_t bit)
+{
+    return (self->spec->ablations & bit) != 0;
+}
+/* Views count from 1. */
+static inline uint32_t pbft_primary_place(const struct pbft *self, uint64_t view)
+{
+    return (uint32_t)((view - 1) % self->member_count);
+}
+static inline bool pbft_leads(const struct pbft *self)
+{
+    return self->active && !self->forgot && pbft_primary_place(self, self->view) == self->self_place;
+}
+static inline bool pbft_value_null(const struct pbft_value *value)
+{
+    return (value->digest[0] | value->digest[1] | value->digest[2] | value->digest[3]) == 0;
+}
+static inline uint64_t pbft_after(const struct pbft *self, uint64_t position)
+{
+    return position > self->stored_position && !pbft_ablated(self, PBFT_ABLATION_NOT_STORED) ? position : 0;
+}
+
+/* pbft.c */
+void pbft_digest(struct span bytes, uint64_t out[4]);
+uint64_t pbft_store(struct pbft *self, uint16_t type, const void *body, struct effects *out);
+void pbft_reject(struct effects *out, const char *why, uint32_t node);
+struct effect_send *pbft_to_others(struct pbft *self, uint16_t type, const void *body, struct effects *out);
+/* To one node, or to all others (0). */
+struct effect_send *pbft_send(struct pbft *self, uint32_t to, uint16_t type, const void *body, struct effects *out);
+/* The slot of a number in (stable, stable + window], empty at first; NULL outside (PBFT-6). */
+struct pbft_slot *pbft_slot(struct pbft *self, uint64_t number);
+/* The same, NULL also when nothing is known of it. */
+const struct pbft_slot *pbft_slot_known(const struct pbft *self, uint64_t number);
+struct pbft_vote pbft_vote_of(uint64_t view, uint64_t number, const struct pbft_value *value);
+void pbft_tell_view(struct pbft *self, struct effects *out);
+
+/* pbft_request.c */
+struct pbft_known *pbft_known_find(struct pbft *self, const uint64_t digest[4]);
+bool pbft_known_done(const struct pbft *self, const struct pbft_known *known);
+/* Keeps a request that is proven or vouched for; stores it when it is new (position 0), or was restored at one. NULL:
+ * malformed, done already, or no room. */
+struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct span bundle, uint64_t position,
+                                  bool vouched, struct effects *out);
+void pbft_on_client(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_request(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_fetch(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_body(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_fetch(struct pbft *self, const uint64_t digest[4], struct effects *out);
+/* Accounts for an executed request. */
+void pbft_client_executed(struct pbft *self, struct pbft_known *known);
+void pbft_propose(struct pbft *self, const struct event *event, struct effects *out);
+/* Sends a barrier for what was gathered; delivers what a barrier has passed. */
+void pbft_reads(struct pbft *self, const struct event *event, struct effects *out);
+/* Arms the timer for the oldest request that waits (Castro99, section 4.4). */
+void pbft_await(struct pbft *self, struct effects *out);
+bool pbft_known_referenced(const struct pbft *self, const struct pbft_known *known);
+void pbft_known_forget_old(struct pbft *self);
+
+/* pbft_agree.c */
+void pbft_on_vote(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_offer(struct pbft *self, uint64_t number, const struct pbft_value *value, bool vouched,
+                struct effects *out);
+/* After any change: accepts what was offered, prepares, commits what can be. */
+void pbft_slot_advance(struct pbft *self, struct pbft_slot *slot, struct effects *out);
+void pbft_window_advance(struct pbft *self, struct effects *out);
+void pbft_deliver(struct pbft *self, struct effects *out);
+/* To one node, or to all others (0). */
+void pbft_send_prepare(struct pbft *self, const struct pbft_slot *slot, uint32_t to, struct effects *out);
+void pbft_send_commit(struct pbft *self, const struct pbft_slot *slot, uint32_t to, struct effects *out);
+void pbft_slot_accept_note(struct pbft_slot *slot, uint64_t view, const struct pbft_value *value);
+
+/* pbft_checkpoint.c */
+void pbft_checkpoint_take(struct pbft *self, struct effects *out);
+void pbft_on_checkpoint(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_state(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_send_checkpoint(struct pbft *self, uint32_t to, struct effects *out);
+bool pbft_part_read(struct pbft *self, struct span part, uint64_t index);
+/* k+1 members hold a state that is beyond what this one can execute: become it. */
+void pbft_adopt_if_behind(struct pbft *self, struct effects *out);
+void pbft_stable_set(struct pbft *self, const struct pbft_mark *mark, struct effects *out);
+/* This member holds it: says so to all. */
+void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effects *out);
+
+/* pbft_view.c */
+void pbft_view_change(struct pbft *self, uint64_t view, struct effects *out);
+void pbft_on_view_change(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_new_view(struct pbft *self, const struct event *event, struct effects *out);
+/* k+1 members, so a correct one, are in later views, or on their way: goes with the first of these. */
+void pbft_join(struct pbft *self, struct effects *out);
+void pbft_view_timeout(struct pbft *self, struct effects *out);
+/* What a member that is not yet in this view, or not active in it, needs. */
+void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out);
+size_t pbft_change_max(const struct group_spec *spec);
+uint32_t pbft_change_write(struct pbft *self, uint8_t *out);
+void pbft_store_state(struct pbft *self, struct effects *out);
+int64_t pbft_patience_ns(const struct pbft *self);
+
+/* pbft_status.c */
+void pbft_status_due(struct pbft *self, struct effects *out);
+void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_restore.c */
+void pbft_restore(struct pbft *self, const struct event *event);
+void pbft_start(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_check.c, pbft_print.c */
+const char *pbft_check(void *member);
+void pbft_print(const void *member, struct text *out);
+void pbft_canonical(const void *member, struct canon *out);
+
+#endif
