@@ -1,6 +1,6 @@
 /* PBFT in the small host (protocol_driver.h): the normal case (Castro99, section 4.2), a silent primary (4.4), water
  * marks and checkpoints (4.3), restart from the log, and random runs with loss, doubling, reordering and crashes, in
- * which honest members must never differ. Lies are the world's matter (lab/judge_pbft.c) and pbft_choose_test.c's. */
+ * which honest members must never differ. Lies are the world's matter (lab/judge/judge_pbft.c) and pbft_choose_test.c's. */
 #include "protocol/consensus/pbft.h"
 
 #include <setjmp.h>

@@ -5,7 +5,7 @@
  * nor prepares in a later view. PBFT-3 (execution in order, equal states) is the world's digests and the promise of
  * uniform agreement, PBFT-4 node/'s sessions, PBFT-5 the history of the clients of honest nodes, PBFT-6 each member's
  * own check, PBFT-7 the progress that the world asks for after healing. */
-#include "lab/judge.h"
+#include "lab/judge/judge.h"
 #include "protocol/consensus/pbft.h"
 
 enum { NUMBERS_MAX = 1 << 15, VIEWS_KEPT = 4, PLACES_MAX = 64 };
