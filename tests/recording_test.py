@@ -127,6 +127,17 @@ def check_diagram(directory):
     return received
 
 
+def check_damaged_diagram(directory):
+    """What came before the damage is drawn, and the damage is marked."""
+    trace = f"{directory}/damaged.jsonl"
+    status, output = run("diagram", f"{directory}/changed", "-o", trace)
+    with open(trace, encoding="utf-8") as file:
+        items = [json.loads(line) for line in file]
+    marked = any("damaged" in item.get("text", "") for item in items)
+    if status != 0 or not marked or len(items) < 10:
+        sys.exit(f"recording_test: a damaged recording gave {len(items)} items, status {status}: {output}")
+
+
 def check_changes_are_noticed(directory, recording):
     """A flipped bit, a lost end, something else."""
     with open(recording, "rb") as file:
@@ -134,15 +145,18 @@ def check_changes_are_noticed(directory, recording):
     cases = [("damaged", 2, lambda b: b.__setitem__(len(b) // 2, b[len(b) // 2] ^ 1)),
              ("being written", 0, lambda b: b.__delitem__(slice(len(b) - 3, None))),
              ("no recording", 2, lambda b: b.__setitem__(slice(0, None), b"something else"))]
+    os.mkdir(f"{directory}/changed")
     for expected, expected_status, change in cases:
         changed = bytearray(whole)
         change(changed)
-        path = f"{directory}/changed.rec"
+        path = f"{directory}/changed/changed.rec"
         with open(path, "wb") as file:
             file.write(changed)
         status, output = run("replay", path)
         if status != expected_status or expected not in output:
             sys.exit(f"recording_test: '{expected}' gave status {status}: {output}")
+        if expected == "damaged":
+            check_damaged_diagram(directory)
 
 
 def main():

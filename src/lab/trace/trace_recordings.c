@@ -125,8 +125,11 @@ static int peek(struct merging *merging, struct stream *stream)
     case RECORDING_CUT:
         stream->ended = true;
         return OK;
-    case RECORDING_DAMAGED:
-        return refuse(merging, stream, ERROR_CORRUPT, "it is damaged; `lockstep replay` says where");
+    case RECORDING_DAMAGED: /* what came before is worth a picture */
+        stream->ended = true;
+        trace_add_mark(merging->trace, merging->last_ns, stream->node, WORLD_MARK_FAULT,
+                       "its recording is damaged from here on");
+        return OK;
     case RECORDING_STEP:
         break;
     }

@@ -20,8 +20,8 @@ struct trace_recording {
 };
 
 /* Adds everything to an empty trace; trace_finish is the caller's. Members' memory comes from the heap. 0, or a negative
- * error and a sentence that names the recording: it is none, it is damaged (ERROR_CORRUPT), it differs from its replay
- * (ERROR_INVALID), or there is no memory. */
+ * error and a sentence that names the recording: it is none, its protocol cannot read it (ERROR_CORRUPT), it differs from
+ * its replay (ERROR_INVALID), or there is no memory. One that is damaged ends where it is, with a mark. */
 int trace_recordings(struct trace *trace, struct heap *heap, const struct trace_recording *recordings, uint32_t count,
                      char *why, size_t why_size);
 
