@@ -184,7 +184,7 @@ static void groups_come_back_after_a_restart(void **state)
     bench_advance(bench, NS_PER_S);
     assert_int_equal(kind_of(machine, cookie), ANSWER_VALUE);
     machine_crash(machine);
-    puppet_updates_at_start = PUPPET_KEEP; /* the directory of default stays empty for now */
+    puppet_updates_at_start = PUPPET_KEEP; /* so the directory of default, restored from nothing, stays behind */
     start(machine, false);
     assert_true(node_hosts(machine->node, 2) && !node_hosts(machine->node, 1));
     assert_int_equal(node_directory(machine->node)->version, 3);
