@@ -9,6 +9,7 @@
 struct judge_kind {
     const char *protocol; /* its name */
     const char *service;  /* that it is judged with */
+    const char *history;  /* the tag of "what clients saw is linearizable", where it has one of its own; else NULL */
     uint32_t faults;      /* enum world_fault: those under which the protocol promises something */
     /* Everything from the heap; NULL when it has no room. */
     void *(*create)(struct heap *heap, uint32_t node_count);
@@ -33,9 +34,10 @@ extern const struct judge_kind judge_two_generals;
 /* The judge of that protocol, or NULL: then only the world judges. */
 const struct judge_kind *judge_find(const char *protocol);
 
-/* Is what the clients of a kv service saw linearizable? Violates the world if not. False: it was too much work to tell. */
+/* Is what the clients of a kv service saw linearizable? Violates the world with that property if not. False: it was too
+ * much work to tell. */
 struct judge_history;
 struct judge_history *judge_history_create(struct heap *heap);
-bool judge_history_check(struct judge_history *judge, struct world *world);
+bool judge_history_check(struct judge_history *judge, struct world *world, const char *property);
 
 #endif

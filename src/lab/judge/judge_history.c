@@ -87,7 +87,7 @@ static void add(struct history *history, const struct world *world, const struct
                 operation->complete_ns);
 }
 
-bool judge_history_check(struct judge_history *judge, struct world *world)
+bool judge_history_check(struct judge_history *judge, struct world *world, const char *property)
 {
     size_t count;
     const struct world_operation *operations = world_history(world, &count);
@@ -103,6 +103,6 @@ bool judge_history_check(struct judge_history *judge, struct world *world)
     struct linearizable_result result;
     enum linearizable_verdict verdict = linearizable_check(judge->checker, judge->history, WORK_MAX, &result);
     if (verdict == LINEARIZABLE_NO)
-        world_violate(world, "RAFT-8", result.reason);
+        world_violate(world, property, result.reason);
     return verdict != LINEARIZABLE_UNKNOWN;
 }

@@ -62,6 +62,7 @@ static void sent(void *context, uint32_t place, uint32_t to, struct span message
 const struct judge_kind judge_paxos = {
     .protocol = "paxos",
     .service = "kv",
+    .history = "MPX-4",
     .faults = WORLD_ALL_FAULTS,
     .create = create,
     .clear = clear,

@@ -122,6 +122,7 @@ static const char *stepped(void *context, uint32_t place, const struct event *ev
 const struct judge_kind judge_pbft = {
     .protocol = "pbft",
     .service = "kv",
+    .history = "PBFT-5",
     .faults = WORLD_FAULTS_ALL & ~(WORLD_AMNESIA | WORLD_ROT),
     .create = create,
     .clear = clear,

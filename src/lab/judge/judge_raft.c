@@ -92,6 +92,7 @@ static const char *applied(void *context, uint32_t place, const struct delivery 
 const struct judge_kind judge_raft = {
     .protocol = "raft",
     .service = "kv",
+    .history = "RAFT-8",
     .faults = WORLD_ALL_FAULTS,
     .create = create,
     .clear = clear,

@@ -145,8 +145,10 @@ static void run_guarded(struct campaign_runner *runner, const struct world_optio
         runner->kind->finish(runner->judge, runner->made);
     if (!result->world.violated && options->protocol->order == ORDER_TOTAL)
         judge_agreement_finish(&runner->agreement, runner->made);
+    bool tagged = runner->kind != NULL && runner->kind->history != NULL;
     if (!result->world.violated && runner->history != NULL)
-        result->undecided = !judge_history_check(runner->history, runner->made);
+        result->undecided =
+            !judge_history_check(runner->history, runner->made, tagged ? runner->kind->history : "LINEARIZABLE");
 }
 
 /* What every protocol that orders totally is judged by, beside its own judge. */
