@@ -130,6 +130,14 @@ struct effect_deliver *effect_deliver_reads(struct effects *out, uint64_t index,
     return deliver;
 }
 
+struct effect_deliver *effect_deliver_looks(struct effects *out, uint64_t index, int64_t time_ns,
+                                            uint64_t first_number, uint32_t count)
+{
+    struct effect_deliver *deliver = effect_deliver_reads(out, index, time_ns, first_number, count);
+    deliver->kind = DELIVER_LOOK;
+    return deliver;
+}
+
 struct effect_reply *effect_reply(struct effects *out, enum reply_kind kind, bool read, uint64_t first_number,
                                   uint32_t count, struct span bytes)
 {

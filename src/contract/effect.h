@@ -70,7 +70,11 @@ struct effect_adopt {
     uint64_t digest; /* of its bytes; 0: not known */
 };
 
-enum deliver_kind { DELIVER_UPDATE, DELIVER_READ };
+enum deliver_kind {
+    DELIVER_UPDATE,
+    DELIVER_READ,
+    DELIVER_LOOK, /* a client's reads (contract/event.h, REQUEST_READ) */
+};
 
 struct effect_deliver {
     enum deliver_kind kind;
@@ -78,7 +82,7 @@ struct effect_deliver {
     int64_t time_ns;       /* agreed wall time; never falls from update to update */
     uint64_t record;       /* position of a stored record that ends in a bundle (its bulk field), or 0 */
     struct span bundle;    /* when record is 0 and kind is update: the bundle itself */
-    uint64_t first_number; /* reads: the numbers that node/ keeps */
+    uint64_t first_number; /* reads and looks: the numbers that node/ keeps */
     uint32_t count;
     bool result;  /* the answer comes back as RESULT with `tag`, instead of going to the session */
     uint64_t tag;
@@ -88,6 +92,7 @@ enum reply_kind {
     REPLY_ANSWER,  /* `bytes` is the answer, a RESP3 value */
     REPLY_REFUSED, /* certainly never: it has not happened and will not; `bytes` is an error's text */
     REPLY_AGAIN,   /* this handing in was not taken, as a whole: node/ may hand the bundle in again, when somebody orders */
+    REPLY_ORDER,   /* reads of the own session: node/ hands them in again as updates, for they need a place in the order */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
 };
 
@@ -170,6 +175,8 @@ struct effect_deliver *effect_deliver_reads(struct effects *out, uint64_t index,
                                             uint64_t first_number, uint32_t count);
 struct effect_reply *effect_reply(struct effects *out, enum reply_kind kind, bool read, uint64_t first_number,
                                   uint32_t count, struct span bytes);
+struct effect_deliver *effect_deliver_looks(struct effects *out, uint64_t index, int64_t time_ns,
+                                            uint64_t first_number, uint32_t count);
 void effect_suspect(struct effects *out, uint32_t node, uint32_t level);
 void effect_view(struct effects *out, uint64_t number, uint32_t orderer);
 void effect_note(struct effects *out, const char *text, uint64_t value);

@@ -35,7 +35,9 @@ enum start_kind {
 
 enum request_kind {
     REQUEST_UPDATE, /* a bundle, to be ordered and delivered as update */
-    REQUEST_READ,   /* `count` reads that node/ keeps: the protocol delivers them by number, once they are safe */
+    REQUEST_READ,   /* `count` reads that node/ keeps: the protocol delivers them by number, once they are safe. Those of
+                       a client (`origin`) are *looks*: the client compares the answers of many members, so one is
+                       safe when all that this member may have helped to decide before is executed here */
     REQUEST_COUNT,  /* how many members have stored what was delivered at `index`? answered by REPLY with a count */
     REQUEST_CALL,   /* the own service sends `bytes`, a bundle of one command, to the member `to` of its own group; the
                        calls of a delivery are handed in before the TURN that follows its RESULT */
@@ -98,11 +100,12 @@ struct event_message {
 
 struct event_request {
     enum request_kind kind;
-    uint64_t incarnation;      /* of the session, which is (this node, incarnation) */
-    uint64_t first_number;     /* updates and reads are numbered apart */
+    uint32_t origin;           /* 0: the session is this node's own; else that of this client of the group */
+    uint64_t incarnation;      /* of the session, which is (node, incarnation) */
+    uint64_t first_number;     /* updates, reads and looks are numbered apart */
     uint32_t count;
     uint64_t first_incomplete; /* lower numbers never execute */
-    struct span bytes;         /* UPDATE: the bundle; CALL: the message */
+    struct span bytes;         /* UPDATE and READ: the bundle; CALL: the message */
     uint64_t index;            /* COUNT */
     struct address to;         /* CALL */
 };

@@ -93,6 +93,9 @@ struct node_options {
     const char *client_address; /* "127.0.0.1:7001", told to peers in the greeting */
     const uint32_t *peers;      /* ids of the other nodes */
     uint32_t peer_count;
+    const uint32_t *clients;    /* nodes of clients that are enrolled from the start, whose keys the door has; beside
+                                   them there are those of the directory */
+    uint32_t client_count;
     const struct group_spec *groups;
     uint32_t group_count;
     uint32_t groups_max;        /* members of groups that the directory in the first group's state may add while the

@@ -74,7 +74,7 @@ static struct span seal(struct member *member, const struct effect_send *send, s
     struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
     if (proof > 0)
         proof_make(&node->options->proofs, member->spec, kind, &header,
-                   (struct span){out + HEADER_SIZE, size - proof - HEADER_SIZE}, out + size - proof);
+                   (struct span){out + HEADER_SIZE, size - proof - HEADER_SIZE}, send->to[0], out + size - proof);
     header.length = (uint32_t)(size - HEADER_SIZE);
     header.position = send->to_incarnation;
     header_seal(0, &header, (struct span){out + HEADER_SIZE, header.length}, (struct span){0}, out);
@@ -127,6 +127,9 @@ static void interpret_reply(struct member *member, const struct effect_reply *re
     switch (reply->kind) {
     case REPLY_AGAIN:
         lane_given_back(member, &member->lanes[reply->read], reply->first_number, reply->count);
+        return;
+    case REPLY_ORDER:
+        lane_order_reads(member, reply->first_number, reply->count);
         return;
     case REPLY_COUNT:
         member_count_answer(member, reply);

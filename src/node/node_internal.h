@@ -285,6 +285,8 @@ void lane_close_bundle(struct member *member, struct lane *lane);
 void lane_hand_in(struct member *member, struct lane *lane);
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer);
 void lane_given_back(struct member *member, struct lane *lane, uint64_t first, uint32_t count);
+/* Those reads become updates, which keep the cookies. */
+void lane_order_reads(struct member *member, uint64_t first, uint32_t count);
 struct outgoing *lane_find(struct lane *lane, uint64_t number);
 bool lane_waiting(const struct lane *lane, uint64_t number);
 void lane_orderer_changed(struct lane *lane);

@@ -16,6 +16,8 @@ enum { COUNT_DEADLINE_S = 2, RETRY_DELAYS_MAX = 8, AGAIN_DELAY_MS = 10 };
 
 static const char no_leader[] = "CLUSTERDOWN no leader: nobody orders requests now; it has not been executed";
 static const char no_leader_read[] = "CLUSTERDOWN no leader: the read could not be confirmed in time";
+static const char too_many_reads[] =
+    "BUSY the read needs a place in the order, and too many commands wait for one; it has not been executed";
 static const char unknown_fate[] =
     "INDETERMINATE no answer in time: the command may have been executed, or may yet be; read before trying again";
 static const char reply_lost[] =
@@ -249,6 +251,40 @@ static void tick_answered(struct member *member, enum answer_kind kind)
 {
     member->tick_pending = false;
     if (kind != ANSWER_VALUE) member->tick_again_at_ns = member->node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
+}
+
+static bool submit_as_update(struct member *member, struct span command, uint64_t cookie)
+{
+    struct node *node = member->node;
+    uint32_t group = member->spec->group;
+    if (!node_request_room(node, group, false)) return false;
+    if (buffer_append(node_request_begin(node, group, false), command.data, command.size)) {
+        node_request_commit(node, group, false, cookie);
+        return true;
+    }
+    node_request_abandon(node, group, false);
+    return false;
+}
+
+void lane_order_reads(struct member *member, uint64_t first, uint32_t count)
+{
+    struct lane *lane = &member->lanes[1];
+    for (uint64_t number = first; number < first + count; number++) {
+        const struct outgoing *outgoing = lane_find(lane, number);
+        if (outgoing == NULL || !lane_waiting(lane, number)) continue;
+        struct span rest = {outgoing->bytes.data + BUNDLE_HEADER_SIZE, outgoing->bytes.size - BUNDLE_HEADER_SIZE};
+        struct command command;
+        for (uint64_t at = outgoing->first; command_next(&rest, &command) && at < number; at++) {
+        }
+        struct pending *pending = &lane->ring[number & lane->mask];
+        if (!submit_as_update(member, command.whole, pending->cookie)) {
+            struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(too_many_reads)};
+            lane_answer(member, lane, number, &answer);
+            continue;
+        }
+        pending->waiting = false; /* its cookie has moved */
+        if (number == lane->first_incomplete) advance(member, lane);
+    }
 }
 
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer)

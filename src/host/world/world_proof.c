@@ -71,6 +71,6 @@ void world_proof_renew(struct process *process, uint8_t *message, size_t size)
         return;
     struct proof_door door;
     world_proof_door(process, &door);
-    proof_make(&door, &process->spec, kind, &header, span_of(message + HEADER_SIZE, size - HEADER_SIZE - proof),
+    proof_make(&door, &process->spec, kind, &header, span_of(message + HEADER_SIZE, size - HEADER_SIZE - proof), 0,
                message + size - proof);
 }
