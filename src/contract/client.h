@@ -35,7 +35,11 @@ MESSAGE_STRUCT(client_bundle, CLIENT_BUNDLE_FIELDS)
 MESSAGE_STRUCT(client_answers, CLIENT_ANSWERS_FIELDS)
 #define CLIENT_ANSWER_LOST UINT32_MAX
 
-extern const struct message_table client_messages;
+/* Most answers that one message holds; a client does not look at those beyond. */
+enum { CLIENT_ANSWERS_MAX = 4096 };
+
+extern const struct message_type client_message_types[CLIENT_MESSAGE_COUNT];
+extern const struct message_table client_messages; /* of these types */
 
 struct client_answer {
     uint64_t number, index;

@@ -94,6 +94,7 @@ enum reply_kind {
     REPLY_AGAIN,   /* this handing in was not taken, as a whole: node/ may hand the bundle in again, when somebody orders */
     REPLY_ORDER,   /* reads of the own session: node/ hands them in again as updates, for they need a place in the order */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
+    REPLY_INDETERMINATE, /* nobody can say what became of it, or what the answer was; `bytes` is an error's text */
 };
 
 struct effect_reply {

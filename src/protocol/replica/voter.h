@@ -17,14 +17,24 @@
  * A member whose answer differs from the one believed is told of: SUSPECT with the number of its wrong answers, and a
  * NOTE. Nothing is stored: a voter that restarts is another session, which ends the former one.
  *
- * `spec`: self is the client's node, members those of the group, k the lies to be masked, served_by and vote as in
- * contract/spec.h. It names itself as who orders (VIEW), since it takes requests at any time. */
+ * Of executions whose answer the members have not kept, and of those that no k+1 agree on, nobody can say what came out:
+ * the node is told so (REPLY_INDETERMINATE). Members that are silent are waited for; the node's deadline ends that.
+ *
+ * `spec`: self is the client's node, members those of the group, served_by and vote as in contract/spec.h; k follows from
+ * them, as (members - 1) / 3 of a group that masks arbitrary failures, else as (vote - 1) / 2, and 0 without a vote. It
+ * names itself as who orders (VIEW), since it takes requests at any time. */
 #ifndef LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 #define LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 
 #include <stdint.h>
 
 #include "contract/protocol.h"
+
+/* Rules that the laboratory can switch off. */
+enum {
+    VOTER_ABLATION_BELIEVE_FIRST = ABLATION_PROTOCOL_FIRST << 0,    /* the first answer is believed */
+    VOTER_ABLATION_LOOKS_BY_K_PLUS_1 = ABLATION_PROTOCOL_FIRST << 1, /* looks by k+1 equal answers instead of 2k+1 */
+};
 
 extern const struct protocol voter_protocol; /* its messages are client_messages (contract/client.h) */
 
