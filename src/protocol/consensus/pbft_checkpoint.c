@@ -5,7 +5,8 @@
  * it stable: the low water mark moves there, and what is below is forgotten. k+1 equal ones prove that it is right: who
  * cannot go on alone becomes it; node/ checks the bytes that it gets against the digest.
  *
- * Part: u64 number, u64 index, i64 time, then for each member by place u64 incarnation, executed, first incomplete,
+ * Part: u64 number, u64 index, i64 time, then what was executed of each origin: u64 count, and for each member by place,
+ * then for each client ascending, u64 node, number that was executed last, incarnation, executed, first incomplete,
  * incarnation and number of its barrier. */
 #include "protocol/consensus/pbft_internal.h"
 
@@ -16,39 +17,21 @@ static bool mark_equal(const struct pbft_mark *a, const struct pbft_mark *b)
 
 static struct span part_write(const struct pbft *self, struct effects *out)
 {
-    uint8_t bytes[PBFT_PART_HEAD_SIZE + PBFT_PLACES_MAX * PBFT_CLIENT_SIZE];
+    uint8_t *bytes = self->part;
     store_u64(bytes, self->executed);
     store_u64(bytes + 8, self->index);
     store_u64(bytes + 16, (uint64_t)self->time_ns);
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        uint8_t *at = bytes + PBFT_PART_HEAD_SIZE + (size_t)i * PBFT_CLIENT_SIZE;
-        store_u64(at, self->clients[i].incarnation);
-        store_u64(at + 8, self->clients[i].executed);
-        store_u64(at + 16, self->clients[i].first_incomplete);
-        store_u64(at + 24, self->clients[i].barrier_incarnation);
-        store_u64(at + 32, self->clients[i].barrier);
-    }
-    return effects_copy(out, bytes, PBFT_PART_HEAD_SIZE + (size_t)self->member_count * PBFT_CLIENT_SIZE);
+    return effects_copy(out, bytes, PBFT_PART_HEAD_SIZE + pbft_clients_write(self, bytes + PBFT_PART_HEAD_SIZE));
 }
 
 bool pbft_part_read(struct pbft *self, struct span part, uint64_t index)
 {
-    if (part.size != PBFT_PART_HEAD_SIZE + (size_t)self->member_count * PBFT_CLIENT_SIZE ||
-        load_u64(part.data + 8) != index)
+    if (part.size < PBFT_PART_HEAD_SIZE || load_u64(part.data + 8) != index ||
+        !pbft_clients_read(self, span_of(part.data + PBFT_PART_HEAD_SIZE, part.size - PBFT_PART_HEAD_SIZE)))
         return false;
     self->executed = load_u64(part.data);
     self->index = index;
     self->time_ns = (int64_t)load_u64(part.data + 16);
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        const uint8_t *at = part.data + PBFT_PART_HEAD_SIZE + (size_t)i * PBFT_CLIENT_SIZE;
-        self->clients[i] = (struct pbft_client){
-            .incarnation = load_u64(at),
-            .executed = load_u64(at + 8),
-            .first_incomplete = load_u64(at + 16),
-            .barrier_incarnation = load_u64(at + 24),
-            .barrier = load_u64(at + 32),
-        };
-    }
     return true;
 }
 
@@ -56,9 +39,8 @@ bool pbft_part_read(struct pbft *self, struct span part, uint64_t index)
 static uint64_t keep_from(const struct pbft *self)
 {
     uint64_t keep = self->state_position;
-    for (uint32_t i = 0; i < self->known_count; i++)
-        if (self->known[i].used && self->known[i].position < keep)
-            keep = self->known[i].position;
+    for (const struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at))
+        keep = at->position < keep ? at->position : keep;
     return keep > self->stored_position + 1 ? self->stored_position + 1 : keep;
 }
 
@@ -197,9 +179,7 @@ static void on_adopted(struct pbft *self, const struct event_state *state, struc
     invariant(pbft_part_read(self, state->part, state->index) && self->executed == self->adopt_mark.number,
               "PBFT-3 a state that k+1 members vouch for is one");
     /* Records of requests before this position are gone; who needs one asks for it again. */
-    for (uint32_t i = 0; i < self->known_count; i++)
-        if (self->known[i].position < state->position)
-            self->known[i].used = false;
+    pbft_known_forget_before(self, state->position);
     pbft_mark_hold(self, &self->adopt_mark, out);
     if (self->flying.count > 0 && self->barrier_out &&
         self->clients[self->self_place].barrier_incarnation == self->incarnation &&
