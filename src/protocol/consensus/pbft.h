@@ -21,8 +21,7 @@
  * members (COMMITTED). Reads of a member's own clients are ordered, as an empty request of their node; those of clients
  * that compare answers are executed where they arrive (pbft_look.c). No tentative execution.
  *
- * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. The digest of a
- * checkpoint is of 64 bits and keyed, not cryptographic. A malicious origin that sends its requests to the primary
+ * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. A malicious origin that sends its requests to the primary
  * alone costs view changes (Clement et al., "Making Byzantine fault tolerant systems tolerate Byzantine faults", NSDI
  * 2009). A node trusts itself: clients that do not are clients of the group (contract/client.h). The agreed time is the primary's. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
@@ -80,8 +79,10 @@ MESSAGE_STRUCT(pbft_body, PBFT_BODY_FIELDS)
     FIELD(S, U64, digest0) FIELD(S, U64, digest1) FIELD(S, U64, digest2) FIELD(S, U64, digest3)
 MESSAGE_STRUCT(pbft_fetch, PBFT_FETCH_FIELDS)
 
-/* The state after sequence number `number`, which is after command `index`, has this digest. */
-#define PBFT_CHECKPOINT_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, U64, digest)
+/* The state after sequence number `number`, which is after command `index`, has this seal (base/sha256.h). */
+#define PBFT_CHECKPOINT_FIELDS(FIELD, S)                                                                               \
+    FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, U64, size) FIELD(S, U64, digest0) FIELD(S, U64, digest1)      \
+        FIELD(S, U64, digest2) FIELD(S, U64, digest3)
 MESSAGE_STRUCT(pbft_checkpoint, PBFT_CHECKPOINT_FIELDS)
 
 /* The body's layout opens pbft_choose.c. */

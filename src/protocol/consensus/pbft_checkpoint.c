@@ -10,9 +10,11 @@
  * incarnation and number of its barrier. */
 #include "protocol/consensus/pbft_internal.h"
 
-static bool mark_equal(const struct pbft_mark *a, const struct pbft_mark *b)
+static struct pbft_checkpoint message_of(const struct pbft_mark *mark)
 {
-    return a->number == b->number && a->index == b->index && a->digest == b->digest;
+    const struct sha256_seal *seal = &mark->seal;
+    return (struct pbft_checkpoint){mark->number,    mark->index,     seal->size,     seal->digest[0],
+                                    seal->digest[1], seal->digest[2], seal->digest[3]};
 }
 
 static struct span part_write(const struct pbft *self, struct effects *out)
@@ -89,7 +91,7 @@ static uint32_t claims_of(const struct pbft *self, const struct pbft_mark *mark)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
-        count += mark_equal(&self->peers[i].claims[mark->number / self->interval % PBFT_CHECKPOINT_CLAIMS], mark);
+        count += pbft_mark_equal(&self->peers[i].claims[mark->number / self->interval % PBFT_CHECKPOINT_CLAIMS], mark);
     return count;
 }
 
@@ -109,7 +111,7 @@ void pbft_send_checkpoint(struct pbft *self, uint32_t to, struct effects *out)
 {
     for (uint32_t i = 0; i < self->mark_count; i++) {
         const struct pbft_mark *mark = &self->marks[i];
-        const struct pbft_checkpoint message = {mark->number, mark->index, mark->digest};
+        const struct pbft_checkpoint message = message_of(mark);
         if (mark->number == 0)
             continue;
         if (to == 0)
@@ -122,7 +124,10 @@ void pbft_send_checkpoint(struct pbft *self, uint32_t to, struct effects *out)
 void pbft_on_checkpoint(struct pbft *self, const struct event *event, struct effects *out)
 {
     const struct pbft_checkpoint *message = event->message.body;
-    const struct pbft_mark mark = {message->number, message->index, message->digest};
+    const struct pbft_mark mark = {
+        message->number,
+        message->index,
+        {message->size, {message->digest0, message->digest1, message->digest2, message->digest3}}};
     if (mark.number == 0 || mark.number % self->interval != 0)
         return;
     claim(self, (uint32_t)spec_member_place(self->spec, event->message.from.node), &mark, out);
@@ -148,19 +153,19 @@ void pbft_adopt_if_behind(struct pbft *self, struct effects *out)
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
         if (i != self->self_place &&
-            mark_equal(&self->peers[i].claims[best->number / self->interval % PBFT_CHECKPOINT_CLAIMS], best))
+            pbft_mark_equal(&self->peers[i].claims[best->number / self->interval % PBFT_CHECKPOINT_CLAIMS], best))
             self->holders[count++] = self->peers[i].node;
     self->adopt_mark = *best;
     self->adopt_pending = true;
     /* What must not be forgotten lies right before the checkpoint's place in the log (contract/effect.h). */
     pbft_store_state(self, out);
     effect_note(out, "adopts the state after", best->number);
-    effect_adopt(out, self->holders, count, best->index, best->digest);
+    effect_adopt(out, self->holders, count, best->index, 0)->seal = best->seal;
 }
 
 void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effects *out)
 {
-    const struct pbft_checkpoint message = {mark->number, mark->index, mark->digest};
+    const struct pbft_checkpoint message = message_of(mark);
     mark_add(self, mark);
     pbft_to_others(self, PBFT_CHECKPOINT, &message, out);
     claim(self, self->self_place, mark, out);
@@ -168,7 +173,7 @@ void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effe
 
 static void on_durable(struct pbft *self, const struct event_state *state, struct effects *out)
 {
-    const struct pbft_mark mark = {self->pending_number, state->index, state->digest};
+    const struct pbft_mark mark = {self->pending_number, state->index, state->seal};
     self->checkpoint_pending = false;
     pbft_mark_hold(self, &mark, out);
 }

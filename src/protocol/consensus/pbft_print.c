@@ -101,7 +101,7 @@ static void canon_peers(struct canon *out, const struct pbft *self)
         }
         for (uint32_t j = 0; j < PBFT_CHECKPOINT_CLAIMS; j++) {
             canon_u64(out, peer->claims[j].number);
-            canon_u64(out, peer->claims[j].digest);
+            canon_digest(out, peer->claims[j].seal.digest);
         }
         const struct pbft_client *client = &self->clients[canon_place(out, i)];
         canon_u64(out, client->executed);

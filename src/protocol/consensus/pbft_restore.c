@@ -81,7 +81,7 @@ void pbft_restore(struct pbft *self, const struct event *event)
         if (!pbft_part_read(self, restore->part, restore->index))
             self->forgot = true;
         else
-            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->digest};
+            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->seal};
         return;
     case RESTORE_GAP:
         self->forgot = true; /* promises may be lost: it executes, and votes no more */
