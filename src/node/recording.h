@@ -17,7 +17,7 @@
 #include "node/node.h"
 
 enum {
-    RECORDING_VERSION = 2,
+    RECORDING_VERSION = 3,
     RECORDING_TEXT_MAX = 64,    /* bytes of a build's, protocol's or service's name */
     RECORDING_MEMBERS_MAX = 64, /* of one group */
     RECORDING_GROUPS_MAX = 16,  /* of one node */
