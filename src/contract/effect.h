@@ -96,6 +96,7 @@ enum reply_kind {
                       updates. Who uses it answers reads in the order of their numbers: else a read could see an older
                       state than the one before it on its connection, which was ordered later */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
+    REPLY_INDETERMINATE, /* nobody can say what became of it, or what the answer was; `bytes` is an error's text */
 };
 
 struct effect_reply {

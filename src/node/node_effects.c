@@ -131,11 +131,17 @@ void member_send_client(struct member *member, uint32_t to, uint64_t incarnation
     node_blob_release(member->node, blob);
 }
 
+static enum answer_kind answer_kind_of(enum reply_kind kind)
+{
+    if (kind == REPLY_REFUSED) return ANSWER_REFUSED;
+    return kind == REPLY_INDETERMINATE ? ANSWER_INDETERMINATE : ANSWER_VALUE;
+}
+
 static void answer_numbers(struct member *member, enum reply_kind kind, bool read, uint64_t first, uint32_t count,
                            struct span bytes)
 {
     struct lane *lane = &member->lanes[read];
-    struct answer answer = {.kind = kind == REPLY_REFUSED ? ANSWER_REFUSED : ANSWER_VALUE, .bytes = bytes};
+    struct answer answer = {.kind = answer_kind_of(kind), .bytes = bytes};
     for (uint32_t i = 0; i < count; i++) lane_answer(member, lane, first + i, &answer);
 }
 
@@ -155,6 +161,7 @@ static void interpret_reply(struct member *member, const struct effect_reply *re
         return;
     case REPLY_ANSWER:
     case REPLY_REFUSED:
+    case REPLY_INDETERMINATE:
         break;
     }
     if (stored_already(member, reply->after)) {

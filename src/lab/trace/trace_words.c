@@ -193,7 +193,7 @@ static void words_deliver(const struct effect_deliver *deliver, struct trace_wor
 
 static void words_reply(const struct effect_reply *reply, struct trace_words *out)
 {
-    static const char *const kinds[] = {"answer", "refused", "again", "order", "count"};
+    static const char *const kinds[] = {"answer", "refused", "again", "order", "count", "indeterminate"};
     out->name = kinds[reply->kind];
     put(out, "%s first=%llu count=%u", reply->read ? "reads" : "updates", U64(reply->first_number), reply->count);
     if (reply->after != 0)
