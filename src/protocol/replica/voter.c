@@ -73,6 +73,15 @@ static void order_reads(uint64_t first, uint64_t count, struct effects *out)
     effect_reply(out, REPLY_ORDER, true, first, (uint32_t)count, (struct span){0});
 }
 
+/* All that wait: node/ orders them together, so that no read overtakes an earlier one. */
+static void order_looks(struct voter *self, struct effects *out)
+{
+    uint64_t count = self->looks_tail - self->looks_head;
+    self->ordered += count;
+    order_reads(self->looks_head, count, out);
+    self->looks_head = self->looks_tail;
+}
+
 static void arm(struct voter *self, int64_t at_ns, struct effects *out)
 {
     self->timer_armed = true;
@@ -87,35 +96,28 @@ static void on_read(struct voter *self, const struct event_request *request, str
         order_reads(request->first_number, request->count, out);
         return;
     }
+    invariant(request->first_number >= self->looks_tail, "reads are handed in once, in the order of their numbers");
+    if (self->looks_head == self->looks_tail)
+        self->looks_head = request->first_number;
     for (uint32_t i = 0; i < request->count; i++)
         votes_open(&self->looks, request->first_number + i)->deadline_ns = deadline_ns;
-    if (request->first_number + request->count > self->looks_tail)
-        self->looks_tail = request->first_number + request->count;
+    self->looks_tail = request->first_number + request->count;
     if (!self->timer_armed)
         arm(self, deadline_ns, out);
     effect_send(out, &client_messages, 0, CLIENT_LOOK, &body, self->spec->members, self->spec->member_count);
 }
 
-/* Looks were sent in the order of their numbers, and all wait equally long. */
+/* Looks are sent in the order of their numbers and all wait equally long, so the first one is due first. */
 static void on_look_timer(struct voter *self, struct effects *out)
 {
-    uint64_t first = 0, last = 0;
     self->timer_armed = false;
-    for (; self->looks_head < self->looks_tail; self->looks_head++) {
-        struct vote *vote = votes_find(&self->looks, self->looks_head);
-        if (vote == NULL || vote->phase != VOTE_WAITING)
-            continue;
-        if (vote->deadline_ns > self->now_ns) {
-            arm(self, vote->deadline_ns, out);
-            break;
-        }
-        vote->phase = VOTE_ENDED;
-        self->ordered++;
-        first = first == 0 ? self->looks_head : first;
-        last = self->looks_head;
-    }
-    if (first != 0) /* those between that were answered stay so */
-        order_reads(first, last - first + 1, out);
+    if (self->looks_head == self->looks_tail)
+        return;
+    const struct vote *vote = votes_find(&self->looks, self->looks_head);
+    if (vote != NULL && vote->deadline_ns > self->now_ns)
+        arm(self, vote->deadline_ns, out);
+    else
+        order_looks(self, out);
 }
 
 /* ---- answers ---- */
@@ -153,23 +155,33 @@ static void on_answer(struct voter *self, uint32_t place, const struct client_an
     }
 }
 
-/* A member that answers otherwise than others may be ahead or behind: that is no reason to suspect it. */
+/* Looks are answered in the order of their numbers, each by who says what is believed while its bytes are at hand. A
+ * member that answers otherwise than others may be ahead or behind: that is no reason to suspect it. */
 static void on_look(struct voter *self, uint32_t place, const struct client_answer *answer, struct effects *out)
 {
     struct vote *vote = votes_find(&self->looks, answer->number);
-    if (vote == NULL || vote->phase != VOTE_WAITING)
+    if (vote == NULL || answer->number < self->looks_head || answer->number >= self->looks_tail)
         return;
+    uint64_t digest = hash_keyed(self->key, answer->bytes.data, answer->bytes.size);
     if (answer->lost)
         votes_give_lost(&self->looks, vote, place);
     else
-        votes_give(&self->looks, vote, place, hash_keyed(self->key, answer->bytes.data, answer->bytes.size));
-    if (vote->phase == VOTE_BELIEVED) {
-        self->agreed++;
-        effect_reply(out, REPLY_ANSWER, true, answer->number, 1, answer->bytes);
-    } else if (vote->phase == VOTE_ENDED) {
-        self->ordered++;
-        order_reads(answer->number, 1, out);
-    }
+        votes_give(&self->looks, vote, place, digest);
+    if (vote->phase != VOTE_BELIEVED || answer->lost || digest != vote->believed ||
+        answer->number != self->looks_head)
+        return;
+    self->agreed++;
+    self->looks_head++;
+    effect_reply(out, REPLY_ANSWER, true, answer->number, 1, answer->bytes);
+}
+
+/* The first look that waits will not be answered: nothing can be believed any more, or all have said it already. */
+static bool look_is_stuck(const struct voter *self)
+{
+    const struct vote *vote = votes_find(&self->looks, self->looks_head);
+    if (self->looks_head == self->looks_tail || vote == NULL)
+        return false;
+    return vote->phase == VOTE_ENDED || votes_count(vote->voted | vote->lost) == self->spec->member_count;
 }
 
 static void tell_suspicions(struct voter *self, const uint64_t *before, struct effects *out)
@@ -208,6 +220,8 @@ static void on_message(struct voter *self, const struct event_message *message, 
             on_answer(self, (uint32_t)place, &answer, out);
     }
     self->dropped += rest.size > 0;
+    if (look_is_stuck(self))
+        order_looks(self, out);
     tell_suspicions(self, before, out);
 }
 
@@ -282,7 +296,7 @@ static size_t heap_bytes(const struct group_spec *spec)
            2 * votes_heap_size(spec->member_count, LOOKS_REMEMBERED);
 }
 
-/* An answer or an order for each answer, two words on each member, and a message or a timer. */
+/* An answer for each answer, an order, two words on each member, and a message or a timer. */
 static uint32_t effects_max(const struct group_spec *spec)
 {
     return CLIENT_ANSWERS_MAX + 2 * spec->member_count + 8;

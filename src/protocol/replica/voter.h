@@ -8,8 +8,9 @@
  *   - of a group that masks arbitrary failures (served_by->masks): all members are asked, k+1 equal answers are believed
  *     (Castro and Liskov, OSDI 1999, section 4.1). Reads are looks first: executed where they arrive, and believed when
  *     2k+1 are equal (section 4.4; linearizable because a member answers a look only when all that it has prepared is
- *     executed, which any 2k+1 members share with the k+1 correct ones that prepared an acknowledged update). A look
- *     that does not agree in time gets a place in the order instead.
+ *     executed, which any 2k+1 members share with the k+1 correct ones that prepared an acknowledged update). Reads
+ *     are answered in the order of their numbers; if the first one does not agree in time, it and all behind it get
+ *     places in the order instead.
  *   - of a group that masks crashes (--vote 3): the request goes to who orders, the answers of `spec.vote` = 2k+1 members
  *     are compared, all reads get a place in the order. A member with a wrong value is masked and reported (TMR-1); where
  *     no k+1 agree, the answer says so and is never a guess (TMR-2).

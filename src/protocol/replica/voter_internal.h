@@ -17,7 +17,7 @@ struct voter {
     uint64_t connected; /* members, by place */
     uint32_t orderer;   /* as some member said; 0: nobody is known */
     struct votes updates, looks;
-    uint64_t looks_head, looks_tail; /* the lowest look that may be waiting; the next one */
+    uint64_t looks_head, looks_tail; /* those that wait */
     bool timer_armed;
     uint64_t wrong[VOTES_MEMBERS_MAX];    /* answers other than those believed, by place */
     uint64_t answered[VOTES_MEMBERS_MAX]; /* highest index that each member answered from */

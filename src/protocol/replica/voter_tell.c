@@ -22,7 +22,7 @@ static const char *check_vote(const struct voter *self, const struct vote *vote)
 const char *voter_check(void *state)
 {
     struct voter *self = state;
-    const char *broken = self->looks_head > self->looks_tail ? "TMR-2 a look is timed that was not sent" : NULL;
+    const char *broken = self->looks_head > self->looks_tail ? "TMR-2 a look was answered that was not sent" : NULL;
     for (uint64_t number = self->touched_first; number <= self->touched_last && broken == NULL; number++) {
         const struct vote *vote = votes_find(&self->updates, number);
         broken = vote == NULL ? NULL : check_vote(self, vote);

@@ -328,22 +328,52 @@ static void looks_that_take_too_long_are_ordered(void **state)
     ask(&booth, REQUEST_READ, 4, 1);
     assert_null(only(&booth, EFFECT_ARM));
     for (uint32_t node = 1; node <= 3; node++)
-        answer(&booth, node, true, 2, ":2\r\n");
-    expect_reply(&booth, REPLY_ANSWER, true, 2, ":2\r\n");
+        answer(&booth, node, true, 1, ":1\r\n");
+    expect_reply(&booth, REPLY_ANSWER, true, 1, ":1\r\n");
+    booth.now_ns = first_ns - 1;
+    fire(&booth);
+    assert_int_equal(only(&booth, EFFECT_ARM)->arm.at_ns, first_ns);
+    assert_null(only(&booth, EFFECT_REPLY));
     booth.now_ns = first_ns;
     fire(&booth);
-    expect_reply(&booth, REPLY_ORDER, true, 1, NULL);
-    assert_int_equal(only(&booth, EFFECT_REPLY)->reply.count, 3); /* node/ knows that the one between has its answer */
-    assert_int_equal(only(&booth, EFFECT_ARM)->arm.at_ns, first_ns + NS_PER_MS);
+    expect_reply(&booth, REPLY_ORDER, true, 2, NULL);
+    assert_int_equal(only(&booth, EFFECT_REPLY)->reply.count, 3);
+    assert_null(only(&booth, EFFECT_ARM));
     for (uint32_t node = 1; node <= 4; node++) {
-        answer(&booth, node, true, 1, ":1\r\n");
+        answer(&booth, node, true, 2, ":1\r\n");
         assert_int_equal(booth.effects.count, 0);
     }
-    booth.now_ns += NS_PER_MS;
-    fire(&booth);
-    expect_reply(&booth, REPLY_ORDER, true, 4, NULL);
-    assert_null(only(&booth, EFFECT_ARM));
     assert_int_equal(voter_looks_ordered(booth.self), 3);
+    booth_close(&booth);
+}
+
+/* A read that is behind another one on its connection must not be answered from an older state than that one. */
+static void looks_are_answered_in_order(void **state)
+{
+    (void)state;
+    struct booth booth;
+    booth_open(&booth, &lying, 4, 0, 0);
+    start(&booth);
+    ask(&booth, REQUEST_READ, 1, 2);
+    for (uint32_t node = 1; node <= 3; node++) {
+        answer(&booth, node, true, 2, ":2\r\n");
+        assert_int_equal(booth.effects.count, 0);
+    }
+    for (uint32_t node = 1; node <= 3; node++)
+        answer(&booth, node, true, 1, ":1\r\n");
+    expect_reply(&booth, REPLY_ANSWER, true, 1, ":1\r\n");
+    answer(&booth, 4, true, 2, ":2\r\n"); /* the bytes again */
+    expect_reply(&booth, REPLY_ANSWER, true, 2, ":2\r\n");
+    /* If they do not come again, it is ordered. */
+    ask(&booth, REQUEST_READ, 3, 2);
+    for (uint32_t node = 1; node <= 4; node++)
+        answer(&booth, node, true, 4, node == 4 ? ":0\r\n" : ":2\r\n");
+    assert_int_equal(booth.effects.count, 0);
+    for (uint32_t node = 1; node <= 3; node++)
+        answer(&booth, node, true, 3, ":1\r\n");
+    assert_int_equal(booth.effects.list[0].reply.kind, REPLY_ANSWER);
+    assert_int_equal(booth.effects.list[1].reply.kind, REPLY_ORDER);
+    assert_int_equal(booth.effects.list[1].reply.first_number, 4);
     booth_close(&booth);
 }
 
@@ -444,6 +474,7 @@ static void nonsense_is_dropped(void **state)
     answer(&booth, 1, false, UINT64_MAX, ":1\r\n");
     answer(&booth, 1, false, 0, ":1\r\n");
     answer(&booth, 1, true, 77, NULL);
+    answer(&booth, 1, true, 0, ":1\r\n");
     say(&booth, 1, INCARNATION, true, 77, span_string("what is this?"));
     say(&booth, 1, INCARNATION, false, 0, span_string("it is not a list of answers"));
     struct event event = {.kind = EVENT_MESSAGE};
@@ -484,6 +515,7 @@ int main(void)
         cmocka_unit_test(crash_masking_groups_are_asked_where_the_order_is_made),
         cmocka_unit_test(looks_need_a_quorum),
         cmocka_unit_test(looks_that_take_too_long_are_ordered),
+        cmocka_unit_test(looks_are_answered_in_order),
         cmocka_unit_test(a_wait_is_answered_with_the_quorum),
         cmocka_unit_test(the_rules_are_needed),
         cmocka_unit_test(any_k_liars_are_masked),
