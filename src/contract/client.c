@@ -18,6 +18,15 @@ const struct message_type client_message_types[CLIENT_MESSAGE_COUNT] = {
 
 const struct message_table client_messages = {client_message_types, CLIENT_MESSAGE_COUNT};
 
+const struct message_type *client_or_member_type(const struct message_table *protocol, const struct header *header)
+{
+    bool known = header->kind == HEADER_MESSAGE || header->kind == HEADER_CLIENT;
+    const struct message_table *table = header->kind == HEADER_CLIENT ? &client_messages : protocol;
+    if (!known || header->type >= table->count || table->types[header->type].name == NULL)
+        return NULL;
+    return &table->types[header->type];
+}
+
 bool client_answer_append(struct buffer *out, const struct client_answer *answer)
 {
     size_t size = answer->lost ? 0 : answer->bytes.size;

@@ -92,7 +92,9 @@ enum reply_kind {
     REPLY_ANSWER,  /* `bytes` is the answer, a RESP3 value */
     REPLY_REFUSED, /* certainly never: it has not happened and will not; `bytes` is an error's text */
     REPLY_AGAIN,   /* this handing in was not taken, as a whole: node/ may hand the bundle in again, when somebody orders */
-    REPLY_ORDER,   /* reads of the own session: node/ hands them in again as updates, for they need a place in the order */
+    REPLY_ORDER,   /* reads of the own session need a place in the order: node/ hands all that are unanswered in again as
+                      updates. Who uses it answers reads in the order of their numbers: else a read could see an older
+                      state than the one before it on its connection, which was ordered later */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
     REPLY_INDETERMINATE, /* nobody can say what became of it, or what the answer was; `bytes` is an error's text */
 };

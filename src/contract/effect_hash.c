@@ -21,6 +21,8 @@ uint64_t fold_effect(uint64_t hash, const struct effect *effect)
         return fold(fold(hash, effect->adopt.index), effect->adopt.digest);
     case EFFECT_DELIVER:
         hash = fold(fold(hash, effect->deliver.index), effect->deliver.record);
+        if (effect->deliver.kind == DELIVER_LOOK)
+            hash = fold(hash, DELIVER_LOOK);
         return fold(hash, effect->deliver.count);
     case EFFECT_REPLY:
         hash = fold(fold(hash, (uint64_t)effect->reply.kind), effect->reply.first_number);

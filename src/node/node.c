@@ -69,12 +69,15 @@ const char *node_failure(const struct node *node) { return node->failed ? node->
 static void make_peers(struct node *node)
 {
     const struct node_options *options = node->options;
-    node->peer_count = options->peer_count;
-    if (options->peer_count == 0) return;
-    node->peers = heap_alloc(node->heap, options->peer_count * sizeof(struct peer));
+    uint32_t count = options->peer_count + options->client_count;
+    node->peer_count = count;
+    if (count == 0) return;
+    node->peers = heap_alloc(node->heap, count * sizeof(struct peer));
     invariant(node->peers != NULL, "node_heap_size covers all peers");
-    for (uint32_t i = 0; i < options->peer_count; i++) {
-        node->peers[i] = (struct peer){.id = options->peers[i]};
+    for (uint32_t i = 0; i < count; i++) {
+        bool client = i >= options->peer_count;
+        node->peers[i] = (struct peer){
+            .id = client ? options->clients[i - options->peer_count] : options->peers[i], .client = client};
         buffer_init(&node->peers[i].out, node->heap);
     }
 }

@@ -54,6 +54,9 @@ struct answer {
 struct node_door {
     void *context;
     void (*answer)(void *context, uint64_t cookie, const struct answer *answer);
+    /* The read with that cookie has become an update: to keep an order, what is asked behind it must be one too. May be
+     * NULL. */
+    void (*ordered)(void *context, uint64_t cookie);
 };
 
 /* Sees every event, effect and step: traces, checkers and the event hash of the simulator. All may be NULL. */
@@ -80,7 +83,7 @@ struct node_tamper {
     bool (*hastens)(void *context, uint32_t group);
     /* The service's answer may be changed in place, before it is kept, told, or handed back. */
     void (*answered)(void *context, uint32_t group, const struct delivery *delivery, uint8_t *bytes, size_t size);
-    /* The body of a message may be changed in place, before its checksum is made. */
+    /* The body of a protocol's message to members may be changed in place, before its checksum is made. */
     void (*sends)(void *context, uint32_t group, uint16_t type, uint8_t *body, size_t size);
 };
 
@@ -234,7 +237,8 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     X(BODY, "malformed body")                         \
     X(INCARNATION, "meant for another incarnation")   \
     X(FRAGMENT, "fragment that fits nothing")         \
-    X(GREETING, "greeting refused")
+    X(GREETING, "greeting refused")                   \
+    X(ROLE, "not for its sender to send: no member, or no client")
 #define REJECT_ENUM(name, text) REJECT_##name,
 enum reject { REJECTS(REJECT_ENUM) REJECT_COUNT };
 const char *reject_text(enum reject reason);

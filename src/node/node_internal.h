@@ -6,6 +6,7 @@
  *     node_effects.c     interpreting effects
  *     node_deliver.c     commands to services, answers from them
  *     node_request.c     this node's own requests: bundles, deadlines, handing in again
+ *     node_client.c      clients of the group: their requests, and what was executed for them
  *     node_peer.c        greeting, messages in and out, fragments
  *     node_checkpoint.c  writing checkpoints
  *     node_adopt.c       fetching one from another member, and serving them
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "contract/client.h"
 #include "contract/header.h"
 #include "node/node.h"
 #include "node/session.h"
@@ -30,6 +32,8 @@ enum {
     CHUNKS_INFLIGHT = 8,       /* asked for and not yet here */
     DELIVER_CALLS_MAX = 16,    /* that one delivery may make */
     NODE_MEMBERS_MAX = 16 + DIRECTORY_GROUPS_MAX, /* given and of the directory */
+    LOOKS_MAX = 256,           /* bundles of reads of clients that a member keeps */
+    LOOKS_OF_CLIENT_MAX = 64,  /* of one client */
     REASON_SIZE = 256,
     POOL_BUFFERS = 16,
     POOL_BUFFER_BYTES_MAX = 1 << 20, /* larger buffers go back to the heap */
@@ -133,6 +137,33 @@ struct queued_peer {
     enum peer_state state;
 };
 
+/* ---- clients of the group (node_client.c) ---- */
+
+/* A client's bundle of reads, until the protocol says that the state here may answer them. */
+struct look {
+    uint64_t number; /* at number % LOOKS_MAX; 0: free */
+    uint32_t client;
+    uint64_t incarnation;
+    int64_t deadline_ns;
+    struct buffer bundle;
+};
+
+/* Answers of this turn to one client's session. */
+struct told {
+    uint32_t client;
+    uint64_t session;
+    bool looks;
+    struct buffer answers;
+};
+
+struct clients {
+    struct look *looks; /* LOOKS_MAX, once there was one */
+    uint64_t next_look;
+    size_t look_bytes;
+    struct told *told;
+    uint32_t told_count, told_capacity;
+};
+
 struct member {
     struct node *node;
     void *home; /* of the directory (node_groups.c): its block, with its specification; NULL: given by the options */
@@ -172,6 +203,9 @@ struct member {
     uint64_t next_count_id;
     bool counts_due; /* some are not handed in */
 
+    struct clients clients;
+    bool asked_by_client; /* the step under way is about a client's numbers, not about those of the lanes */
+
     struct buffer held;     /* messages and replies that wait for a position */
     size_t held_at;         /* where the first of them begins */
     struct buffer results;  /* queued RESULTs */
@@ -208,6 +242,7 @@ struct large {
 
 struct peer {
     uint32_t id;
+    bool client; /* no member of any group: it asks */
     bool connected;
     uint64_t incarnation;
     char client_address[64];
@@ -248,7 +283,7 @@ struct node {
     int64_t groups_again_ns;
     struct member *leaving[NODE_MEMBERS_MAX]; /* dropped, but the disk still reads their memory */
     uint32_t leaving_count;
-    struct peer *peers; /* ascending by id */
+    struct peer *peers; /* the other nodes, ascending by id, then clients */
     uint32_t peer_count;
     struct input *inputs;
     uint32_t input_count, input_capacity;
@@ -268,15 +303,38 @@ void member_step(struct member *member, struct event *event);
 void member_queue_state(struct member *member, const struct event_state *event, struct span part);
 void member_timer_refresh(struct member *member);
 struct member *node_member_of(const struct node *node, uint32_t group);
+/* Parts the body from its proof, which is empty where none is borne. False: it lacks one, or it is not the sender's. */
+bool member_take_proof(const struct member *member, const struct message_type *type, const struct header *header,
+                       struct span *body, struct span *proof);
 
 /* node_effects.c */
 void member_interpret(struct member *member);
 void member_release_held(struct member *member, uint64_t stored);
+/* Sends a message of contract/client.h to a client's session, with its proof. */
+void member_send_client(struct member *member, uint32_t to, uint64_t incarnation, enum client_message type,
+                        const void *body);
 
 /* node_deliver.c */
 void member_deliver(struct member *member, const struct effect_deliver *deliver);
 void member_start_service(struct member *member);
-bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, struct buffer *reply);
+/* Executes a read of that node's, now; false when the bytes are no command. */
+bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, uint32_t origin,
+                 struct buffer *reply);
+
+/* node_client.c */
+void member_clients_init(struct member *member);
+void member_clients_free(struct member *member);
+/* The client with that session, if it is connected. */
+const struct peer *member_client(const struct member *member, uint32_t id, uint64_t incarnation);
+/* One more answer of this turn to it. */
+void member_tell_client(struct member *member, const struct peer *client, bool looks,
+                        const struct client_answer *answer);
+/* At the end of the turn: they go out. */
+void member_answer_clients(struct member *member);
+/* A message of HEADER_CLIENT from a client. */
+void member_client_message(struct member *member, const struct peer *client, const struct header *header,
+                           struct span body);
+void member_deliver_looks(struct member *member, const struct effect_deliver *deliver);
 
 /* node_request.c */
 /* False, and nothing is kept, when the heap is full. */
@@ -285,7 +343,8 @@ void lane_close_bundle(struct member *member, struct lane *lane);
 void lane_hand_in(struct member *member, struct lane *lane);
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer);
 void lane_given_back(struct member *member, struct lane *lane, uint64_t first, uint32_t count);
-/* Those reads become updates, which keep the cookies. */
+/* Some of these need a place in the order: all unanswered reads become updates, which keep cookies and deadlines. If one
+ * alone did, a read behind it on the same connection could see an older state than it. */
 void lane_order_reads(struct member *member, uint64_t first, uint32_t count);
 struct outgoing *lane_find(struct lane *lane, uint64_t number);
 bool lane_waiting(const struct lane *lane, uint64_t number);

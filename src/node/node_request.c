@@ -253,37 +253,56 @@ static void tick_answered(struct member *member, enum answer_kind kind)
     if (kind != ANSWER_VALUE) member->tick_again_at_ns = member->node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
 }
 
-static bool submit_as_update(struct member *member, struct span command, uint64_t cookie)
+static bool submit_as_update(struct member *member, struct span command, const struct pending *read)
 {
     struct node *node = member->node;
     uint32_t group = member->spec->group;
     if (!node_request_room(node, group, false)) return false;
-    if (buffer_append(node_request_begin(node, group, false), command.data, command.size)) {
-        node_request_commit(node, group, false, cookie);
-        return true;
+    if (!buffer_append(node_request_begin(node, group, false), command.data, command.size)) {
+        node_request_abandon(node, group, false);
+        return false;
     }
-    node_request_abandon(node, group, false);
+    node_request_commit(node, group, false, read->cookie);
+    struct lane *lane = &member->lanes[0];
+    lane->ring[(lane->next_number - 1) & lane->mask].deadline_ns = read->deadline_ns;
+    return true;
+}
+
+static void order_read(struct member *member, struct lane *lane, uint64_t number, struct span command)
+{
+    struct node *node = member->node;
+    struct pending *pending = &lane->ring[number & lane->mask];
+    uint64_t cookie = pending->cookie;
+    if (!submit_as_update(member, command, pending)) {
+        struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(too_many_reads)};
+        lane_answer(member, lane, number, &answer);
+        return;
+    }
+    pending->waiting = false; /* its cookie has moved */
+    if (number == lane->first_incomplete) advance(member, lane);
+    if (node->door.ordered != NULL) node->door.ordered(node->door.context, cookie);
+}
+
+static bool some_waiting(const struct lane *lane, uint64_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (lane_waiting(lane, first + i)) return true;
     return false;
 }
 
 void lane_order_reads(struct member *member, uint64_t first, uint32_t count)
 {
     struct lane *lane = &member->lanes[1];
-    for (uint64_t number = first; number < first + count; number++) {
-        const struct outgoing *outgoing = lane_find(lane, number);
-        if (outgoing == NULL || !lane_waiting(lane, number)) continue;
+    if (!some_waiting(lane, first, count)) return;
+    lane_close_bundle(member, lane);
+    for (uint64_t place = lane->bundles_head; place != lane->bundles_tail; place++) {
+        const struct outgoing *outgoing = bundle_at(lane, place);
         struct span rest = {outgoing->bytes.data + BUNDLE_HEADER_SIZE, outgoing->bytes.size - BUNDLE_HEADER_SIZE};
         struct command command;
-        for (uint64_t at = outgoing->first; command_next(&rest, &command) && at < number; at++) {
-        }
-        struct pending *pending = &lane->ring[number & lane->mask];
-        if (!submit_as_update(member, command.whole, pending->cookie)) {
-            struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(too_many_reads)};
-            lane_answer(member, lane, number, &answer);
-            continue;
-        }
-        pending->waiting = false; /* its cookie has moved */
-        if (number == lane->first_incomplete) advance(member, lane);
+        /* The last one that is unanswered frees the bundle, though answered ones may lie behind it. */
+        uint64_t number = outgoing->first, complete = outgoing->first + outgoing->count;
+        for (; lane->first_incomplete < complete && command_next(&rest, &command); number++)
+            if (lane_waiting(lane, number)) order_read(member, lane, number, command.whole);
     }
 }
 

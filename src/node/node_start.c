@@ -187,6 +187,7 @@ static enum start_kind judge(const struct opening *opening, enum wal_condition c
 {
     const struct node_options *options = opening->node->options;
     bool alone = options->peer_count == 0;
+    if (options->groups[0].served_by != NULL) return START_FIRST; /* a client: it stores nothing and promises nothing */
     if (opening->restoring[0].has_state) return START_RESTARTED;
     if (opening->fresh) return options->init || alone ? START_FIRST : START_AMNESIAC;
     /* It was here before and nothing is left: unless nothing was ever written, that is lost. */

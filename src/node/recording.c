@@ -97,6 +97,8 @@ static void put_group(struct recorder *recorder, const struct group_spec *spec)
     put_text(recorder, spec->name);
     put_text(recorder, spec->protocol->name);
     put_text(recorder, spec->service->name);
+    put_text(recorder, spec->served_by != NULL ? spec->served_by->name : "");
+    put_u32(recorder, spec->vote);
     put_u32(recorder, spec->self);
     put_u32(recorder, spec->k);
     put_u32(recorder, spec->ablations);
@@ -148,6 +150,7 @@ static void put_restore(struct recorder *recorder, const struct protocol *protoc
 static void put_request(struct recorder *recorder, const struct event_request *request)
 {
     put_u8(recorder, (uint8_t)request->kind);
+    put_u32(recorder, request->origin);
     put_u64(recorder, request->incarnation);
     put_u64(recorder, request->first_number);
     put_u32(recorder, request->count);

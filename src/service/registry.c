@@ -9,7 +9,8 @@
     X(token_service)                                                                                                   \
     X(account_service)                                                                                                 \
     X(proposal_service)                                                                                                \
-    X(kv_groups_service)
+    X(kv_groups_service)                                                                                               \
+    X(none_service)
 
 #define SERVICE_DECLARE(object) extern const struct service object;
 SERVICE_LIST(SERVICE_DECLARE)

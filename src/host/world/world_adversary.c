@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/panic.h"
 #include "base/time.h"
+#include "contract/client.h"
 #include "contract/header.h"
 #include "host/world/world_mutate.h"
 #include "host/world/world_plan.h"
@@ -208,9 +209,7 @@ static bool strikes(const struct adversary *adversary, uint64_t phase, uint32_t 
 
 static const struct message_type *type_of(const struct process *process, const struct header *header)
 {
-    const struct message_table *table = world_messages(process, header);
-    bool known = table != NULL && header->type < table->count;
-    return known && table->types[header->type].name != NULL ? &table->types[header->type] : NULL;
+    return client_or_member_type(&process->spec.protocol->messages, header);
 }
 
 static void keep(struct process *process, struct span message)

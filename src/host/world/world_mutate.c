@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "contract/client.h"
 
 /* ---- fields ---- */
 

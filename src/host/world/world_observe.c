@@ -74,6 +74,8 @@ static uint64_t fold_event(uint64_t hash, const struct process *process, const s
     case EVENT_REQUEST:
         hash = fold(fold(hash, event->request.first_number), event->request.count);
         hash = fold_span(hash, event->request.bytes);
+        if (event->request.origin != 0)
+            hash = fold(hash, event->request.origin);
         break;
     case EVENT_TIMEOUT:
         hash = fold(fold(hash, event->timeout.name), event->timeout.key);

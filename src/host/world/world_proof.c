@@ -47,19 +47,10 @@ void world_proof_door(struct process *process, struct proof_door *out)
     *out = (struct proof_door){.context = process, .mac = mac, .sign = sign, .signed_by = signed_by};
 }
 
-const struct message_table *world_messages(const struct process *process, const struct header *header)
-{
-    if (header->kind == HEADER_CLIENT)
-        return &client_messages;
-    return header->kind == HEADER_MESSAGE ? &process->spec.protocol->messages : NULL;
-}
-
 static enum message_proof kind_of(const struct process *process, const struct header *header)
 {
-    const struct message_table *table = world_messages(process, header);
-    if (table == NULL || header->type >= table->count)
-        return PROOF_NONE;
-    return proof_kind(&process->spec, &table->types[header->type]);
+    const struct message_type *type = client_or_member_type(&process->spec.protocol->messages, header);
+    return type != NULL ? proof_kind(&process->spec, type) : PROOF_NONE;
 }
 
 size_t world_proof_size(const struct process *process, struct span message)

@@ -16,7 +16,5 @@ void world_proof_door(struct process *process, struct proof_door *out);
 size_t world_proof_size(const struct process *process, struct span message);
 /* Proves a message to that node anew, in place, as this process's own; its header's checksum is still to be made. */
 void world_proof_renew(struct process *process, uint32_t to, uint8_t *message, size_t size);
-/* The table that a message's type is of; NULL: none, as of pieces of checkpoints. */
-const struct message_table *world_messages(const struct process *process, const struct header *header);
 
 #endif

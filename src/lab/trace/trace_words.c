@@ -94,6 +94,8 @@ static void words_request(const struct event_request *request, struct trace_word
 {
     static const char *const kinds[] = {"update", "read", "count", "call"};
     out->name = kinds[request->kind];
+    if (request->origin != 0)
+        put(out, "client=%u ", request->origin);
     put(out, "first=%llu count=%u incomplete=%llu bytes=[%zu]", U64(request->first_number), request->count,
         U64(request->first_incomplete), request->bytes.size);
 }
@@ -179,8 +181,9 @@ static void words_send(struct heap *heap, const struct protocol *protocol, const
 
 static void words_deliver(const struct effect_deliver *deliver, struct trace_words *out)
 {
-    out->name = deliver->kind == DELIVER_READ ? "read" : "update";
-    if (deliver->kind == DELIVER_READ)
+    static const char *const kinds[] = {"update", "read", "look"};
+    out->name = kinds[deliver->kind];
+    if (deliver->kind != DELIVER_UPDATE)
         put(out, "first=%llu count=%u after index=%llu", U64(deliver->first_number), deliver->count,
             U64(deliver->index));
     else
@@ -190,7 +193,7 @@ static void words_deliver(const struct effect_deliver *deliver, struct trace_wor
 
 static void words_reply(const struct effect_reply *reply, struct trace_words *out)
 {
-    static const char *const kinds[] = {"answer", "refused", "again", "count"};
+    static const char *const kinds[] = {"answer", "refused", "again", "order", "count", "indeterminate"};
     out->name = kinds[reply->kind];
     put(out, "%s first=%llu count=%u", reply->read ? "reads" : "updates", U64(reply->first_number), reply->count);
     if (reply->after != 0)
