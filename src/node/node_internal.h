@@ -110,6 +110,7 @@ struct adopting {
     uint32_t holders[16];
     uint32_t holder_count, holder;
     uint64_t index, digest, keep_from;
+    struct sha256_seal seal;     /* wanted; size 0: the holder is trusted */
     struct checkpoint_head head; /* of the holder's; size 0 until the first chunk is here */
     uint64_t have;               /* bytes of content received in order */
     struct buffer staged;        /* the last of them, which the writer was not ready for */

@@ -90,6 +90,7 @@ static int restore_checkpoint(struct opening *opening, struct restoring *restori
                                            .position = head.keep_from,
                                            .index = head.index,
                                            .digest = head.digest,
+                                           .seal = head.seal,
                                            .part = {member->adopting.front.data, (size_t)head.part_size}};
     restoring->keep_from = head.keep_from;
     restoring->has_state = true;

@@ -131,6 +131,12 @@ void recorder_free(struct recorder *recorder) { buffer_free(&recorder->out); }
 
 /* ---- events ---- */
 
+static void put_seal(struct recorder *recorder, const struct sha256_seal *seal)
+{
+    put_u64(recorder, seal->size);
+    for (uint32_t i = 0; i < 4; i++) put_u64(recorder, seal->digest[i]);
+}
+
 static void put_restore(struct recorder *recorder, const struct protocol *protocol,
                         const struct event_restore *restore)
 {
@@ -141,6 +147,7 @@ static void put_restore(struct recorder *recorder, const struct protocol *protoc
     put_u64(recorder, restore->index);
     put_u64(recorder, restore->record_size);
     put_u64(recorder, restore->digest);
+    put_seal(recorder, &restore->seal);
     if (restore->kind == RESTORE_RECORD)
         put_body(recorder, &protocol->records.types[restore->type], restore->body);
     else
@@ -197,6 +204,7 @@ static void put_event(struct recorder *recorder, const struct protocol *protocol
         put_u64(recorder, event->state.index);
         put_u64(recorder, event->state.position);
         put_u64(recorder, event->state.digest);
+        put_seal(recorder, &event->state.seal);
         put_span(recorder, event->state.part);
         break;
     case EVENT_PEER:

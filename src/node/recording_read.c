@@ -162,6 +162,13 @@ int64_t recording_open(struct span bytes, struct recording_head *head, struct re
 
 /* ---- steps ---- */
 
+static struct sha256_seal take_seal(struct reader *reader)
+{
+    struct sha256_seal seal = {.size = take_u64(reader)};
+    for (uint32_t i = 0; i < 4; i++) seal.digest[i] = take_u64(reader);
+    return seal;
+}
+
 static void take_restore(struct reader *reader, struct recording_step *out)
 {
     struct event_restore *restore = &out->event.restore;
@@ -172,6 +179,7 @@ static void take_restore(struct reader *reader, struct recording_step *out)
     restore->index = take_u64(reader);
     restore->record_size = take_u64(reader);
     restore->digest = take_u64(reader);
+    restore->seal = take_seal(reader);
     struct span bytes = take_span(reader);
     if (restore->kind == RESTORE_RECORD)
         out->encoded = bytes;
@@ -231,6 +239,7 @@ static bool take_event(struct reader *reader, struct recording_step *out)
         event->state.index = take_u64(reader);
         event->state.position = take_u64(reader);
         event->state.digest = take_u64(reader);
+        event->state.seal = take_seal(reader);
         event->state.part = take_span(reader);
         return true;
     case EVENT_PEER:

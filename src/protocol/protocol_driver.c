@@ -134,6 +134,11 @@ static struct span record_bundle(const struct driver *driver, const struct drive
 
 static void do_deliver(struct driver *driver, struct driver_member *member, const struct effect_deliver *deliver)
 {
+    if (deliver->kind == DELIVER_LOOK) {
+        invariant(deliver->index == member->index, "a look sees the state as it is");
+        member->looks += deliver->count;
+        return;
+    }
     struct span bytes = deliver->record != 0 ? record_bundle(driver, member, deliver->record) : deliver->bundle;
     if (bytes.size == 0) { /* an update that does nothing; or reads that node/ keeps, and tests ask none */
         member->index += deliver->kind == DELIVER_UPDATE;
@@ -445,25 +450,45 @@ static void write_command(struct buffer *out, uint16_t op, struct span argument)
     command_end(out, at);
 }
 
-void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument)
+static void request(struct driver *driver, uint32_t node, uint32_t origin, uint64_t incarnation, uint64_t number,
+                    uint16_t op, struct span argument)
 {
     struct buffer bytes;
     buffer_init(&bytes, driver->heap);
     invariant(bundle_begin(&bytes), "the test's heap is large enough");
     write_command(&bytes, op, argument);
-    uint64_t incarnation = driver_member(driver, node)->incarnation;
-    bundle_header_write(bytes.data, &(struct bundle){.node = node,
+    bundle_header_write(bytes.data, &(struct bundle){.node = origin == 0 ? node : origin,
                                                      .count = 1,
                                                      .incarnation = incarnation,
                                                      .first_number = number,
                                                      .level = COMMAND_LEVEL});
     const struct event event = {.kind = EVENT_REQUEST,
                                 .request = {.kind = REQUEST_UPDATE,
+                                            .origin = origin,
                                             .incarnation = incarnation,
                                             .first_number = number,
                                             .count = 1}};
     input_add(driver, node, &event, buffer_span(&bytes));
     buffer_free(&bytes);
+}
+
+void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument)
+{
+    request(driver, node, 0, driver_member(driver, node)->incarnation, number, op, argument);
+}
+
+void driver_client_request(struct driver *driver, uint32_t node, uint32_t client, uint64_t incarnation, uint64_t number,
+                           uint16_t op, struct span argument)
+{
+    request(driver, node, client, incarnation, number, op, argument);
+}
+
+void driver_look(struct driver *driver, uint32_t node, uint32_t client, uint64_t first_number, uint32_t count)
+{
+    const struct event event = {
+        .kind = EVENT_REQUEST,
+        .request = {.kind = REQUEST_READ, .origin = client, .first_number = first_number, .count = count}};
+    input_add(driver, node, &event, (struct span){0});
 }
 
 void driver_call(struct driver *driver, uint32_t node, uint32_t to, uint16_t op, struct span argument)

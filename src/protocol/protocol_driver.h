@@ -86,6 +86,7 @@ struct driver_member {
     uint64_t index; /* of the last update delivered */
     bool again;
     uint32_t delivered, checkpoints;
+    uint32_t looks; /* of clients that were answered */
     /* the durable checkpoint */
     bool has_checkpoint;
     struct span part;
@@ -125,6 +126,11 @@ struct driver_member *driver_member(struct driver *driver, uint32_t node);
 
 /* Hands in a bundle of one command with one argument. */
 void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument);
+/* The same, of a client that is no member, at one member. */
+void driver_client_request(struct driver *driver, uint32_t node, uint32_t client, uint64_t incarnation, uint64_t number,
+                           uint16_t op, struct span argument);
+/* Looks of a client at one member (contract/event.h); driver_member.looks counts those that are answered. */
+void driver_look(struct driver *driver, uint32_t node, uint32_t client, uint64_t first_number, uint32_t count);
 /* The service of `node` sends one command with one argument, in a bundle without a number, to the member `to`. */
 void driver_call(struct driver *driver, uint32_t node, uint32_t to, uint16_t op, struct span argument);
 

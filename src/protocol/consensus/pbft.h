@@ -9,20 +9,21 @@
  * A request is a bundle. Its origin, the node whose clients it comes from, sends it to all members under its own proof
  * (Castro02, section 5: large requests travel apart from their order), and the members order digests.
  *
- * Files: pbft.c (tables, creation, dispatch), pbft_request.c (requests, reads), pbft_agree.c (the three phases,
- * execution), pbft_choose.c (what a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c
+ * Files: pbft.c (tables, creation, dispatch), pbft_request.c (requests and reads as they come in), pbft_known.c (the
+ * requests that are kept), pbft_client.c (whose were executed), pbft_order.c (what is ordered next, patience),
+ * pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c
  * (checkpoints, water marks, state transfer), pbft_status.c (what others lack), pbft_restore.c (restart),
  * pbft_check.c (invariants), pbft_print.c (state for people and for the explorer).
  *
  * Deviations. The view change is that of MACs (Castro02, section 3.2.4), for signatures too; the new primary sends the
  * VIEW-CHANGEs themselves, and a member believes those that it got itself or that k+1 others acknowledged to it. What
  * is promised is stored before it is said, so a restart is no fault. Who was away is told what was committed by k+1
- * members (COMMITTED). Reads are ordered, as an empty request of their node. No tentative execution.
+ * members (COMMITTED). Reads of a member's own clients are ordered, as an empty request of their node; those of clients
+ * that compare answers are executed where they arrive (pbft_look.c). No tentative execution.
  *
- * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. The digest of a
- * checkpoint is of 64 bits and keyed, not cryptographic. A malicious origin that sends its requests to the primary
+ * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. A malicious origin that sends its requests to the primary
  * alone costs view changes (Clement et al., "Making Byzantine fault tolerant systems tolerate Byzantine faults", NSDI
- * 2009). A node trusts itself: clients that do not must ask k+1 nodes. The agreed time is the primary's. */
+ * 2009). A node trusts itself: clients that do not are clients of the group (contract/client.h). The agreed time is the primary's. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 
@@ -33,6 +34,13 @@
 #include "contract/protocol.h"
 
 extern const struct protocol pbft_protocol;
+
+enum {
+    PBFT_CLIENTS_MAX = 32, /* clients, beside the members, of which it is remembered what was executed (or as many as the
+                              window has numbers, if that is more): those that were executed last. More may ask; those
+                              with equal node ids modulo this share the room for their requests. A request for which
+                              there is no room is dropped: its client asks again */
+};
 
 /* Places of the messages in the table, which are their types on the wire: append only. */
 enum pbft_message {
@@ -71,8 +79,10 @@ MESSAGE_STRUCT(pbft_body, PBFT_BODY_FIELDS)
     FIELD(S, U64, digest0) FIELD(S, U64, digest1) FIELD(S, U64, digest2) FIELD(S, U64, digest3)
 MESSAGE_STRUCT(pbft_fetch, PBFT_FETCH_FIELDS)
 
-/* The state after sequence number `number`, which is after command `index`, has this digest. */
-#define PBFT_CHECKPOINT_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, U64, digest)
+/* The state after sequence number `number`, which is after command `index`, has this seal (base/sha256.h). */
+#define PBFT_CHECKPOINT_FIELDS(FIELD, S)                                                                               \
+    FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, U64, size) FIELD(S, U64, digest0) FIELD(S, U64, digest1)      \
+        FIELD(S, U64, digest2) FIELD(S, U64, digest3)
 MESSAGE_STRUCT(pbft_checkpoint, PBFT_CHECKPOINT_FIELDS)
 
 /* The body's layout opens pbft_choose.c. */
@@ -118,6 +128,7 @@ enum pbft_ablation {
     PBFT_ABLATION_CHECKPOINT_ALONE = ABLATION_PROTOCOL_FIRST << 3, /* one member's word for a checkpoint is enough */
     PBFT_ABLATION_REQUEST_UNPROVEN = ABLATION_PROTOCOL_FIRST << 4, /* a request need not come from its origin */
     PBFT_ABLATION_NOT_STORED = ABLATION_PROTOCOL_FIRST << 5,       /* votes are sent before they are stored */
+    PBFT_ABLATION_LOOK_AT_ONCE = ABLATION_PROTOCOL_FIRST << 6,     /* a look does not wait for what is prepared */
 };
 
 struct pbft_value {

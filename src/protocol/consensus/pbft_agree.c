@@ -68,6 +68,7 @@ static void prepare(struct pbft *self, struct pbft_slot *slot, struct effects *o
     if (count < needed && !pbft_ablated(self, PBFT_ABLATION_NO_PREPARE))
         return;
     slot->prepared = slot->accepted;
+    self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
     slot->prepared_position = store_vote(self, PBFT_RECORD_PREPARED, slot->number, &slot->prepared, out);
     slot->says[self->self_place].commit = slot->prepared;
     if (slot->committed && !pbft_value_equal(&slot->committed_value, &slot->prepared.value))

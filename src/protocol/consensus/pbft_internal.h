@@ -18,12 +18,13 @@ enum {
     PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
     PBFT_INTERVAL_MAX = 256,
-    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
+    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond five for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
+    PBFT_LOOKS_MAX = 256, /* bundles of looks that wait at once */
     PBFT_CHECKPOINT_CLAIMS = 4,
     PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
 };
@@ -62,9 +63,10 @@ struct pbft_slot {
 struct pbft_known {
     bool used, barrier;
     bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
-    bool mine;
-    uint32_t place;  /* of its origin */
+    bool executed;   /* here */
+    uint32_t origin; /* node */
     uint32_t count;
+    uint32_t chain, older, younger; /* links of pbft_known.c */
     uint64_t digest[4];
     uint64_t incarnation, first_number, first_incomplete;
     uint64_t position;   /* of its record */
@@ -75,10 +77,16 @@ struct pbft_known {
 
 /* What was executed of each origin (the last-reply table is node/'s session table, which follows the same rule). */
 struct pbft_client {
+    uint32_t node;
+    uint64_t last; /* number that was executed last; 0: none */
     uint64_t incarnation, executed, first_incomplete;
     uint64_t barrier_incarnation, barrier;
 };
-enum { PBFT_CLIENT_SIZE = 40, PBFT_PART_HEAD_SIZE = 24 };
+enum {
+    PBFT_CLIENT_SIZE = 56,
+    PBFT_CLIENTS_HEAD_SIZE = 8,
+    PBFT_PART_HEAD_SIZE = 24,
+};
 
 /* The VIEW-CHANGE of one member that counts now, and who acknowledged it. */
 struct pbft_heard_change {
@@ -110,6 +118,12 @@ struct pbft_ranges {
     struct pbft_range list[PBFT_READ_RANGES_MAX];
 };
 
+/* A client's reads that wait until this number is executed. */
+struct pbft_look {
+    uint64_t until, first_number;
+    uint32_t count;
+};
+
 struct pbft_shadow {
     uint64_t view, executed, stable, index;
 };
@@ -130,9 +144,13 @@ struct pbft {
     uint64_t next;      /* primary: the number that its next proposal gets */
     struct pbft_slot *slots; /* window entries, at number % window */
     struct pbft_known *known;
-    uint32_t known_count, known_each; /* by place of the origin, so many each */
+    uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
+    uint32_t *known_hint; /* where an empty place is looked for first */
+    uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
     uint64_t arrivals;
-    struct pbft_client *clients; /* by place */
+    struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
+    uint32_t client_count, clients_max; /* of the latter */
+    uint8_t *part; /* scratch: the checkpoint's own part is laid out here */
 
     uint64_t executed, index;
     int64_t time_ns; /* agreed, of the last execution */
@@ -167,6 +185,10 @@ struct pbft {
     bool barrier_out, reads_ready;
     int64_t barrier_at_ns;
     uint8_t barrier_bytes[BUNDLE_HEADER_SIZE];
+
+    uint64_t prepared_top; /* the highest number that ever prepared here and may be committed somewhere */
+    struct pbft_look *looks;
+    uint32_t look_count;
 
     struct pbft_shadow shadow;
     const char *broken; /* an invariant that a step saw broken: check() tells it */
@@ -210,27 +232,51 @@ const struct pbft_slot *pbft_slot_known(const struct pbft *self, uint64_t number
 struct pbft_vote pbft_vote_of(uint64_t view, uint64_t number, const struct pbft_value *value);
 void pbft_tell_view(struct pbft *self, struct effects *out);
 
-/* pbft_request.c */
-struct pbft_known *pbft_known_find(struct pbft *self, const uint64_t digest[4]);
+/* pbft_known.c */
+struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t digest[4]);
+/* All of them, in the order of arrival. Only the one at hand may be dropped meanwhile, after its successor was taken. */
+struct pbft_known *pbft_known_first(const struct pbft *self);
+struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+void pbft_known_drop(struct pbft *self, struct pbft_known *known);
 bool pbft_known_done(const struct pbft *self, const struct pbft_known *known);
+void pbft_known_forget_old(struct pbft *self);
+/* Those whose records lie before this position. */
+void pbft_known_forget_before(struct pbft *self, uint64_t position);
+/* Opens and checks a request; whether its origin sent it is another question. */
+bool pbft_request_open(const struct pbft *self, struct span bytes, struct bundle *out);
 /* Keeps a request that is proven or vouched for; stores it when it is new (position 0), or was restored at one. NULL:
  * malformed, done already, or no room. */
 struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct span bundle, uint64_t position,
                                   bool vouched, struct effects *out);
+
+/* pbft_client.c */
+bool pbft_client_done(const struct pbft *self, const struct pbft_known *known);
+/* Accounts for an executed request. */
+void pbft_client_executed(struct pbft *self, struct pbft_known *known);
+/* The table as a piece of the checkpoint's part: PBFT_CLIENTS_HEAD_SIZE, then PBFT_CLIENT_SIZE for each. Reading it:
+ * false, and nothing has changed, when it is malformed. */
+size_t pbft_clients_write(const struct pbft *self, uint8_t *out);
+bool pbft_clients_read(struct pbft *self, struct span bytes);
+
+/* pbft_look.c */
+void pbft_look(struct pbft *self, const struct event_request *request, struct effects *out);
+void pbft_looks_deliver(struct pbft *self, const struct event *event, struct effects *out);
+/* A new view decided no number above `end`: nothing above it was committed. */
+void pbft_looks_bound(struct pbft *self, uint64_t end);
+
+/* pbft_request.c */
 void pbft_on_client(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_request(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_fetch(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_body(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_fetch(struct pbft *self, const uint64_t digest[4], struct effects *out);
-/* Accounts for an executed request. */
-void pbft_client_executed(struct pbft *self, struct pbft_known *known);
-void pbft_propose(struct pbft *self, const struct event *event, struct effects *out);
 /* Sends a barrier for what was gathered; delivers what a barrier has passed. */
 void pbft_reads(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_order.c */
+void pbft_propose(struct pbft *self, const struct event *event, struct effects *out);
 /* Arms the timer for the oldest request that waits (Castro99, section 4.4). */
 void pbft_await(struct pbft *self, struct effects *out);
-bool pbft_known_referenced(const struct pbft *self, const struct pbft_known *known);
-void pbft_known_forget_old(struct pbft *self);
 
 /* pbft_agree.c */
 void pbft_on_vote(struct pbft *self, const struct event *event, struct effects *out);

@@ -16,6 +16,7 @@ static void restore_vote(struct pbft *self, const struct event_restore *restore)
         pbft_slot_accept_note(slot, say.view, &say.value);
     } else {
         slot->prepared = say;
+        self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
         slot->prepared_position = restore->position;
     }
 }
@@ -35,6 +36,7 @@ static void restore_entries(struct pbft *self, const struct pbft_change *change,
         const struct pbft_entry entry = pbft_entry_read(change->prepared + (size_t)i * PBFT_ENTRY_SIZE);
         struct pbft_slot *slot = pbft_slot(self, entry.number);
         slot->prepared = (struct pbft_say){entry.view, entry.value};
+        self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
         slot->prepared_position = position;
     }
 }
@@ -79,7 +81,7 @@ void pbft_restore(struct pbft *self, const struct event *event)
         if (!pbft_part_read(self, restore->part, restore->index))
             self->forgot = true;
         else
-            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->digest};
+            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->seal};
         return;
     case RESTORE_GAP:
         self->forgot = true; /* promises may be lost: it executes, and votes no more */

@@ -116,6 +116,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
     self->deadline_ns = INT64_MAX;
     effect_disarm(out, PBFT_SLOT, PBFT_TIMER_VIEW, 0);
     learn_marks(self, &start, out);
+    pbft_looks_bound(self, end);
     pbft_store_state(self, out);
     self->next = end + 1 > self->stable.number + 1 ? end + 1 : self->stable.number + 1;
     for (uint64_t n = start.number + 1; n <= end; n++) {
