@@ -78,12 +78,19 @@ static bool hurt_disk(struct world *world, const struct plan_item *item)
 static bool wants_process(enum plan_kind kind)
 {
     return kind == PLAN_CRASH || kind == PLAN_AMNESIA || kind == PLAN_PAUSE || kind == PLAN_SLOW ||
-           kind == PLAN_VALUE || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY;
+           kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY;
 }
 
 static bool wants_link(enum plan_kind kind)
 {
     return kind == PLAN_CUT_LINK || kind == PLAN_SLOW_LINK || kind == PLAN_EARLY || plan_kind_is_fate(kind);
+}
+
+/* Gateways do nothing wrong, and what they forget nobody needs. */
+static bool spares_gateways(enum plan_kind kind)
+{
+    return kind == PLAN_AMNESIA || kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION ||
+           kind == PLAN_ADVERSARY || (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
 }
 
 /* Does it name what there is? */
@@ -98,6 +105,8 @@ static bool sensible(const struct world *world, const struct plan_item *item)
     if (item->kind == PLAN_CUT)
         return true;
     if (item->node == 0 || item->node > world->node_count)
+        return false;
+    if (spares_gateways(item->kind) && item->node > world->member_count)
         return false;
     if (wants_link(item->kind) && (item->other == 0 || item->other > world->node_count))
         return false;

@@ -249,15 +249,17 @@ static void mutate(struct process *process, uint64_t phase, uint32_t to, uint64_
     const struct message_type *type = type_of(process, &header);
     struct random random = lie(adversary, phase, to, header.type, number);
     bool changed = false;
-    if (type != NULL)
-        changed = mutate_field(type, body, size, &random, world->members, world->node_count, &adversary->script->seen,
+    if (header.kind == HEADER_CLIENT && random_chance(&random, 3, 4))
+        changed = mutate_answers(body, size, &random);
+    else if (type != NULL)
+        changed = mutate_field(type, body, size, &random, world->members, world->member_count, &adversary->script->seen,
                                is_wild(adversary));
     else if (size > 0 && random_chance(&random, 1, 4)) {
         body[random_below(&random, size)] ^= (uint8_t)(1 + random_below(&random, 255)); /* of a checkpoint's piece */
         changed = true;
     }
     adversary->counters.mutated += changed;
-    world_proof_renew(process, to, parcel->bytes, parcel->size);
+    world_proof_renew(process, to + 1, parcel->bytes, parcel->size);
     header_seal(0, &header, span_of(body, parcel->size - HEADER_SIZE), (struct span){0}, parcel->bytes);
 }
 

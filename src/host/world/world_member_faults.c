@@ -37,9 +37,10 @@ static void on_answered(void *context, uint32_t group, const struct delivery *de
     (void)group;
     (void)delivery;
     uint64_t number = faults->values++;
-    if (!strikes(faults->value_draw, number, faults->value_permille))
+    bool value = strikes(faults->value_draw, number, faults->value_permille);
+    if (!value && !strikes(faults->answer_draw, number, faults->answer_permille))
         return;
-    struct random random = dice(faults->value_draw, number);
+    struct random random = dice(value ? faults->value_draw : faults->answer_draw, number);
     if (mutate_answer(bytes, size, &random))
         faults->answers_changed++;
 }
@@ -130,7 +131,7 @@ void member_faults_install(struct process *process)
         .context = process,
         .event = transition ? on_event : NULL,
         .hastens = transition ? on_hastens : NULL,
-        .answered = value ? on_answered : NULL,
+        .answered = value || faults->answer_permille > 0 ? on_answered : NULL,
         .sends = value ? on_sends : NULL,
     };
     if (process->node != NULL)
@@ -141,6 +142,15 @@ void member_fault_value(struct process *process, uint32_t permille, uint64_t dra
 {
     process->member_faults.value_permille = permille;
     process->member_faults.value_draw = draw;
+    member_faults_install(process);
+    if (permille > 0)
+        process_turn(process);
+}
+
+void member_fault_answers(struct process *process, uint32_t permille, uint64_t draw)
+{
+    process->member_faults.answer_permille = permille;
+    process->member_faults.answer_draw = draw;
     member_faults_install(process);
     if (permille > 0)
         process_turn(process);

@@ -28,7 +28,7 @@ static struct process *twin_make(struct process *process)
 void twin_begin(struct process *process, uint64_t draw)
 {
     struct world *world = process->world;
-    if (process->twin == NULL && world->twin_count >= world_twins_max(world->node_count))
+    if (process->twin == NULL && world->twin_count >= world_twins_max(world->member_count))
         return;
     if (process->twin == NULL) {
         world->twin_count++;

@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "lab/judge/judge.h"
+#include "protocol/replica/voter.h"
 #include "service/registry.h"
 
-enum { NODES = 5, CLIENTS = 5, RUN_S = 60 };
+enum { NODES = 5, CLIENTS = 5, RUN_S = 60, GATEWAYS = 2 };
 #define SEEDS_BETWEEN_CAMPAIGNS UINT64_C(1000000)
 
 /* ---- rules ---- */
@@ -19,6 +20,19 @@ static const struct mutant node_rules[] = {
     {"node", "sessions-not-kept", ABLATION_SESSIONS_NOT_KEPT},
 };
 enum { NODE_RULE_COUNT = sizeof node_rules / sizeof node_rules[0] };
+
+/* Rules of gateways, where clients of the protocol compare answers by its own rules. */
+static bool voter_rule(uint32_t place, struct mutant *out)
+{
+    uint32_t count = 0;
+    while (voter_protocol.ablations[count] != NULL)
+        count++;
+    if (place >= count)
+        return false;
+    *out = (struct mutant){voter_protocol.name, voter_protocol.ablations[place],
+                           (uint32_t)ABLATION_PROTOCOL_FIRST << place};
+    return true;
+}
 
 bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *out)
 {
@@ -30,10 +44,24 @@ bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *o
         }
         own++;
     }
-    if (place - own >= NODE_RULE_COUNT)
-        return false;
-    *out = node_rules[place - own];
-    return true;
+    if (place - own < NODE_RULE_COUNT) {
+        *out = node_rules[place - own];
+        return true;
+    }
+    return protocol->masks == MASKS_ARBITRARY && voter_rule(place - own - NODE_RULE_COUNT, out);
+}
+
+static bool of_voter(const struct mutant *mutant)
+{
+    return strcmp(mutant->owner, voter_protocol.name) == 0;
+}
+
+void mutant_apply(const struct mutant *mutant, struct world_options *world)
+{
+    if (of_voter(mutant))
+        world->gateway_ablations |= mutant->ablation;
+    else
+        world->ablations |= mutant->ablation;
 }
 
 bool mutant_find(const struct protocol *protocol, const char *name, struct mutant *out)
@@ -136,7 +164,9 @@ static void set_campaign(const struct protocol *protocol, const struct mutant *m
         .context = measure,
     };
     campaign_defaults(protocol, &out->world);
-    out->world.ablations = mutant->ablation;
+    mutant_apply(mutant, &out->world);
+    if (of_voter(mutant))
+        out->world.gateways = GATEWAYS;
     if (options->node_count > 0)
         out->world.node_count = options->node_count;
 }
