@@ -166,6 +166,9 @@ int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting
 /* A connection to that peer is up (a former one is gone), or lost. */
 void node_peer_connected(struct node *node, uint32_t peer, uint64_t incarnation, struct span client_address);
 void node_peer_lost(struct node *node, uint32_t peer);
+/* May the connection to that peer stay? False after a client was expelled, or enrolled again under another key: the host
+ * closes it, and there is nothing to be told lost. Asked after a turn. */
+bool node_peer_welcome(const struct node *node, uint32_t peer);
 /* Messages from a peer, after the greeting. Returns the bytes of whole messages taken; the rest must be given again
  * with what follows. Negative: not our protocol; close the connection. No message is larger than
  * NODE_FRAME_SIZE_MAX: larger ones come in fragments, which the node puts together. */
@@ -214,6 +217,7 @@ bool node_group_number(const struct node *node, uint32_t place, uint32_t *group)
 
 struct node_peer_status {
     uint32_t node;
+    bool client;
     bool connected;
     uint64_t incarnation;
     struct span client_address;

@@ -273,6 +273,7 @@ static void follow(struct node *node, const struct directory *directory)
             return;
         }
     }
+    node_enrol_clients(node);
     node->groups_undone = !do_as_noted(node);
     node->groups_again_ns = node->groups_undone ? node->now_ns + RETRY_S * NS_PER_S : 0;
 }

@@ -7,6 +7,7 @@
  *     node_deliver.c     commands to services, answers from them
  *     node_request.c     this node's own requests: bundles, deadlines, handing in again
  *     node_client.c      clients of the group: their requests, and what was executed for them
+ *     node_enrol.c       clients that the directory enrols
  *     node_peer.c        greeting, messages in and out, fragments
  *     node_checkpoint.c  writing checkpoints
  *     node_adopt.c       fetching one from another member, and serving them
@@ -241,8 +242,11 @@ struct large {
 };
 
 struct peer {
-    uint32_t id;
-    bool client; /* no member of any group: it asks */
+    uint32_t id;      /* 0: the slot is free */
+    bool client;      /* no member of any group: it asks */
+    bool enrolled;    /* by the directory, not by the options */
+    bool keyed;       /* the door of proofs knows its key */
+    uint8_t key[DIRECTORY_KEY_SIZE]; /* of who is enrolled */
     bool connected;
     uint64_t incarnation;
     char client_address[64];
@@ -363,6 +367,8 @@ void node_buffer_give(struct node *node, struct buffer *buffer);
 /* node_peer.c */
 void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state);
 struct peer *node_peer_of(const struct node *node, uint32_t id);
+/* Its connection is gone, and what it was to be sent. */
+void node_peer_forget(struct node *node, struct peer *peer);
 /* Sends one sealed message (header and body) to a node; to itself it is queued. `blob` is where the message lies if it
  * is a large one, else NULL. */
 void node_send(struct node *node, struct member *member, uint32_t to, struct span message, struct blob *blob);
@@ -415,6 +421,10 @@ void node_groups_turn(struct node *node);
 bool node_groups_wants_turn(const struct node *node);
 int64_t node_groups_next_ns(const struct node *node);
 void node_leaving_complete(struct node *node, uint64_t token, int status);
+
+/* node_enrol.c */
+/* Peers and keys become those of the directory as noted. */
+void node_enrol_clients(struct node *node);
 
 /* node.c */
 void node_fail(struct node *node, const char *format, const char *what, int error);
