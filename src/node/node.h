@@ -50,7 +50,7 @@ struct answer {
     uint32_t count;
 };
 
-/* Called during node_turn; must not call back into node_request_*. A cookie is never 0. */
+/* Called during node_turn; must not call back into node_request_*. A cookie is never 0 nor UINT64_MAX. */
 struct node_door {
     void *context;
     void (*answer)(void *context, uint64_t cookie, const struct answer *answer);
@@ -103,7 +103,8 @@ struct node_options {
     uint32_t group_count;
     uint32_t groups_max;        /* members of groups that the directory in the first group's state may add while the
                                    node runs (service/directory/kv_groups.h), DIRECTORY_GROUPS_MAX at most; 0: none,
-                                   and no file "groups" */
+                                   and no file "groups". At a client's node: of groups that the members' directory
+                                   lists, which the node asks them for */
     bool init;                  /* an empty directory is a new node of a new cluster, not an amnesiac one */
     uint64_t seed;
     struct disk *disk;
@@ -208,7 +209,8 @@ struct node_group_status {
 bool node_group_status(const struct node *node, uint32_t group, struct node_group_status *out);
 bool node_member_progress(const struct node *node, uint32_t group, uint32_t place, struct member_progress *out);
 
-/* The groups that this node knows of, in the youngest version that it has noted durably; empty without a directory. */
+/* The groups that this node knows of, in the youngest version that it has noted durably; empty without a directory. At a
+ * client's node: as it last heard. */
 const struct directory *node_directory(const struct node *node);
 /* Is there a member of that group here now? Requests may be begun for such groups only. */
 bool node_hosts(const struct node *node, uint32_t group);
