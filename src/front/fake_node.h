@@ -187,6 +187,11 @@ static inline void fake_execute(struct node *node, const struct command *command
     case OP_INCR:
         fake_increment(node, key, reply);
         return;
+    case OP_GROUP_DIRECTORY: {
+        uint8_t bytes[DIRECTORY_BYTES_MAX];
+        (void)reply_bulk(reply, span_of(bytes, directory_encode(&node->directory, bytes)));
+        return;
+    }
     case OP_KEYS: /* a set, to see it translated */
         (void)reply_set(reply, 1);
         (void)reply_double(reply, 1.5);

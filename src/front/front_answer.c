@@ -50,9 +50,9 @@ static struct span value_of(struct connection *connection, const struct slot *sl
     case MEANING_WATCH:
         return front_watch_answer(connection, value);
     case MEANING_GROUP_LIST:
-        return front_group_answer(connection, value, false);
     case MEANING_GROUP_INFO:
-        return front_group_answer(connection, value, true);
+    case MEANING_GROUP_CLIENTS:
+        return front_group_answer(connection, value, (enum slot_meaning)slot->meaning);
     }
     return value;
 }

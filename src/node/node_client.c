@@ -117,6 +117,8 @@ void member_answer_clients(struct member *member)
         node_buffer_give(member->node, &told->answers);
     }
     clients->told_count = 0;
+    /* A command can ask for an answer as large as the state; its room is not kept for smaller ones. */
+    if (member->reply.capacity > POOL_BUFFER_BYTES_MAX) buffer_free(&member->reply);
 }
 
 /* ---- requests ---- */
