@@ -86,6 +86,8 @@ static void fill(struct world *world, enum fault_process fault, struct plan_item
         item->kind = fault == FAULT_TRANSITION ? PLAN_TRANSITION : votes(world) ? PLAN_ANSWERS : PLAN_VALUE;
         item->amount = faults_log(world, 1, 200);
         item->draw = random_u64(&world->faults.random);
+        if (item->kind == PLAN_ANSWERS && chance(world, 2))
+            item->draw = world->faults.adversary_draw;
         break;
     default:
         fill_adversary(world, item);

@@ -35,12 +35,11 @@ static void on_answered(void *context, uint32_t group, const struct delivery *de
     struct process *process = context;
     struct member_faults *faults = &process->member_faults;
     (void)group;
-    (void)delivery;
-    uint64_t number = faults->values++;
+    uint64_t number = faults->values++, place = delivery->index << 1 | delivery->read;
     bool value = strikes(faults->value_draw, number, faults->value_permille);
-    if (!value && !strikes(faults->answer_draw, number, faults->answer_permille))
+    if (!value && !strikes(faults->answer_draw, place, faults->answer_permille))
         return;
-    struct random random = dice(value ? faults->value_draw : faults->answer_draw, number);
+    struct random random = value ? dice(faults->value_draw, number) : dice(faults->answer_draw, place);
     if (mutate_answer(bytes, size, &random))
         faults->answers_changed++;
 }

@@ -25,7 +25,7 @@ struct member_faults {
  * value than they should: well-formed, sealed as its own, wrong. 0 ends it. */
 void member_fault_value(struct process *process, uint32_t permille, uint64_t draw);
 
-/* The same of answers alone: what its member tells the others is right. */
+/* The same of answers alone: what its member tells the others is right. Those with equal draws tell the same lies. */
 void member_fault_answers(struct process *process, uint32_t permille, uint64_t draw);
 
 /* State-transition failure: at so many of 1,000 events its member does what the protocol does not allow in its state:
