@@ -3,22 +3,36 @@
 
 #include <string.h>
 
+#include "lab/judge/explore_rounds.h"
 #include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
+#include "protocol/consensus/byzantine_vectors.h"
+#include "protocol/consensus/flooding.h"
+#include "protocol/consensus/oral_messages.h"
 #include "protocol/consensus/paxos.h"
 #include "protocol/consensus/raft.h"
+#include "protocol/consensus/signed_messages.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
 
 const struct explore_property *explore_property_of(const struct protocol *protocol)
 {
-    if (protocol == &raft_protocol)
-        return &explore_raft_property;
-    if (protocol == &two_generals_protocol)
-        return &explore_two_generals_property;
-    if (protocol == &paxos_protocol)
-        return &explore_paxos_property;
-    return protocol == &two_phase_commit_protocol ? &explore_two_phase_commit_property : NULL;
+    static const struct {
+        const struct protocol *protocol;
+        const struct explore_property *property;
+    } list[] = {{&raft_protocol, &explore_raft_property},
+                {&paxos_protocol, &explore_paxos_property},
+                {&two_phase_commit_protocol, &explore_two_phase_commit_property},
+                {&two_generals_protocol, &explore_two_generals_property},
+                {&flooding_protocol, &explore_flooding_property},
+                {&flooding_early_protocol, &explore_flooding_early_property},
+                {&byzantine_vectors_protocol, &explore_byzantine_vectors_property},
+                {&oral_messages_protocol, &explore_oral_messages_property},
+                {&signed_messages_protocol, &explore_signed_messages_property}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (list[i].protocol == protocol)
+            return list[i].property;
+    return NULL;
 }
 
 uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer *out)
@@ -44,6 +58,11 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
     }
     if (protocol == &two_generals_protocol) { /* dawn never comes: whatever may happen, may happen before it */
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
+        return 1;
+    }
+    const struct explore_property *property = explore_property_of(protocol);
+    if (property != NULL && property->rounds) {
+        *out = (struct explore_timer){"round", 0, ROUNDS_TIMER, EXPLORE_UNLIMITED, false};
         return 1;
     }
     if (protocol == &chandy_lamport_protocol) {
