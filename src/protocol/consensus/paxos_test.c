@@ -344,7 +344,7 @@ static void a_full_disk_refuses(void **state)
     driver.members[0].full = true;
     driver_update(&driver, 0, 1); /* taken before it knows */
     driver_pump(&driver);
-    assert_true(member(0)->disk_full);
+    assert_true(member(0)->disk.full);
     driver_update(&driver, 0, 1);
     assert_int_equal(driver.members[0].refused_count, 1);
     assert_memory_equal(driver.members[0].refusal, "MISCONF", 7);
