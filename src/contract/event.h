@@ -98,7 +98,8 @@ struct event_message {
 
 struct event_request {
     enum request_kind kind;
-    uint64_t incarnation;      /* of the session, which is (this node, incarnation) */
+    uint32_t origin;           /* node of the session: the own one, or a client of the group; 0 is the own one */
+    uint64_t incarnation;      /* of the session, which is (origin, incarnation) */
     uint64_t first_number;     /* updates and reads are numbered apart */
     uint32_t count;
     uint64_t first_incomplete; /* lower numbers never execute */

@@ -459,6 +459,7 @@ void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint1
                                                      .level = COMMAND_LEVEL});
     const struct event event = {.kind = EVENT_REQUEST,
                                 .request = {.kind = REQUEST_UPDATE,
+                                            .origin = node,
                                             .incarnation = incarnation,
                                             .first_number = number,
                                             .count = 1}};

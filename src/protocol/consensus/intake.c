@@ -37,11 +37,31 @@ static void forward(const struct intake *intake, uint32_t leader, struct span bu
         peers_find(intake->peers, leader)->incarnation;
 }
 
+/* A bundle of a session that neither this member nor the sender keeps. */
+static void order_foreign(const struct intake *intake, struct intake_role role, const struct event *event,
+                          struct span bytes, uint32_t count, uint32_t origin, struct effects *out)
+{
+    if (role.leads && !role.disk_full && !intake->order->overloaded(intake->self))
+        intake->order->append(intake->self, event, bytes, count, origin, out);
+}
+
+static bool is_foreign(const struct intake *intake, uint32_t origin)
+{
+    return origin != 0 && origin != intake->peers->self_node;
+}
+
 void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
 {
     const struct event_request *request = &event->request;
     if (request->count == 0)
         return;
+    if (is_foreign(intake, request->origin)) {
+        if (role.leads)
+            order_foreign(intake, role, event, request->bytes, request->count, request->origin, out);
+        else if (role.leader != 0)
+            forward(intake, role.leader, request->bytes, out);
+        return;
+    }
     if (request->incarnation != intake->incarnation) {
         intake->incarnation = request->incarnation; /* another session counts its numbers anew */
         intake->last = intake->repeated_last = 0;
@@ -92,6 +112,10 @@ const char *intake_on_forward(struct intake *intake, struct intake_role role, co
         return "rejected: malformed bundle";
     if (!role.leads)
         return NULL;
+    if (bundle.node != peer->node) {
+        order_foreign(intake, role, event, message->bundle, bundle.count, bundle.node, out);
+        return NULL;
+    }
     if (peer->taken_incarnation != bundle.incarnation) {
         peer->taken_incarnation = bundle.incarnation;
         peer->taken_last = peer->refused_last = 0;

@@ -4,7 +4,13 @@
  * them when commands are delivered (Ongaro's thesis, 6.3). But it must know of them in one respect: REPLY_REFUSED
  * promises that a number will never execute. So a number that may lie in some log already, because it was handed in or
  * forwarded before, is never refused, and what was refused is never taken: messages may be doubled and late. Whatever is
- * dropped here, its node hands in again after a while, or when it learns who else orders. */
+ * dropped here, its node hands in again after a while, or when it learns who else orders.
+ *
+ * A session need not be a member's: a client of the group that is none of its nodes sends bundles to whichever member it
+ * reaches. Such a bundle is ordered, forwarded or dropped without a word: what it promises its session is the session's
+ * node's matter, which hears of the outcome otherwise and sends again what it misses. So no REPLY is written for it, and
+ * the numbers of the own session and of the forwarding member stay as they are. A member that does not lead drops what
+ * was forwarded to it: two members that take each other for the leader would send it to and fro. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 
@@ -38,7 +44,7 @@ struct intake_role {
     bool disk_full;
 };
 
-/* REQUEST_UPDATE, REQUEST_COUNT. */
+/* REQUEST_UPDATE (of any session), REQUEST_COUNT. */
 void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
 void intake_on_count_request(struct intake *intake, struct intake_role role, const struct event *event,
                              struct effects *out);

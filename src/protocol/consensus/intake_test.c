@@ -168,6 +168,37 @@ static void bad_and_useless_forwards_are_dropped(void **state)
     assert_int_equal(peers_find(&group.peers, 2)->taken_last, 0);
 }
 
+/* A session that is no member's: ordered under its own name, forwarded, or dropped, and never answered. */
+static void foreign_sessions_are_never_answered(void **state)
+{
+    (void)state;
+    struct event event = {.kind = EVENT_REQUEST,
+                          .request = {.kind = REQUEST_UPDATE, .origin = 9, .incarnation = 90, .first_number = 4,
+                                      .count = 1, .bytes = bundle(9, 90, 4)}};
+    intake_on_update(&intake, leads, &event, &group.out);
+    assert_true(appended == 1 && appended_origin == 9);
+    intake_on_update(&intake, full, &event, &group.out);
+    intake_on_update(&intake, lost, &event, &group.out);
+    busy = true;
+    intake_on_update(&intake, leads, &event, &group.out);
+    assert_null(forwarded(leads, 2, bundle(9, 90, 4)));
+    busy = false;
+    assert_null(forwarded(full, 2, bundle(9, 90, 4)));
+    assert_null(forwarded(follows, 1, bundle(9, 90, 4)));
+    assert_true(appended == 1 && group.out.count == 0);
+    assert_null(forwarded(leads, 2, bundle(9, 90, 4)));
+    assert_true(appended == 2 && appended_origin == 9);
+    intake_on_update(&intake, follows, &event, &group.out);
+    struct leader_forward message;
+    group_sent(&group, GROUP_FORWARD, 2, &message);
+    const struct peer *peer = peers_find(&group.peers, 2);
+    assert_true(intake.incarnation == 0 && intake.last == 0);
+    assert_true(peer->taken_incarnation == 0 && peer->taken_last == 0 && peer->refused_last == 0);
+    event.request.origin = 3; /* the own one */
+    intake_on_update(&intake, leads, &event, &group.out);
+    assert_int_equal(intake.last, 4);
+}
+
 static void counts_are_asked_of_the_leader(void **state)
 {
     (void)state;
@@ -200,6 +231,7 @@ int main(void)
         test(what_was_refused_is_never_taken),
         test(a_refusal_holds_for_what_was_handed_in_once),
         test(bad_and_useless_forwards_are_dropped),
+        test(foreign_sessions_are_never_answered),
         test(counts_are_asked_of_the_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
