@@ -50,6 +50,7 @@ void sim_print_help(void)
          "                   timing is pause, slow, delay and clock together. There are");
     print_faults();
     puts("  --k N            members that may be faulty at once (default: as many as the protocol masks)\n"
+         "  --dead N         members that die for ever when everything else heals (default 0)\n"
          "  --break LIST     rules to switch off, to see that the violation is found: raft:vote-not-stored or, without\n"
          "                   the prefix, vote-not-stored (`--break help` lists them)\n"
          "  --jobs N         processes that share the seeds (default 1)\n"
@@ -217,6 +218,15 @@ static int take_k(struct sim_options *options, const char *value)
     return CLI_OK;
 }
 
+static int take_dead(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    if (!words_whole(value, 1, NODES_MAX, &number))
+        return usage_error("--dead takes a number from 1 to 64, not", value);
+    options->campaign.world.dead = (uint32_t)number;
+    return CLI_OK;
+}
+
 static int take_jobs(struct sim_options *options, const char *value)
 {
     uint64_t number;
@@ -248,6 +258,7 @@ static const struct {
     {"--faults", parse_faults, true}, {"--k", take_k, true},             {"--break", parse_breaks, true},
     {"--seed", take_seed, false},     {"--seeds", take_seeds, false},    {"--jobs", take_jobs, false},
     {"--resume", take_resume, false}, {"--shrink", take_shrink, false},
+    {"--dead", take_dead, true},
 };
 
 static void add_to_replay(struct sim_options *options, const char *name, const char *value)
@@ -300,6 +311,8 @@ static int check_together(const struct sim_options *options)
         return usage_error("--shrink and --resume do not go together", NULL);
     if (campaign->world.k > campaign->world.node_count)
         return usage_error("--k is more than there are nodes", NULL);
+    if (campaign->world.dead > campaign->world.node_count)
+        return usage_error("--dead is more than there are nodes", NULL);
     return check_gateways(&campaign->world);
 }
 

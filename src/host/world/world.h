@@ -163,6 +163,7 @@ struct world_options {
     uint32_t faults;    /* enum world_fault, those that may be drawn */
     uint32_t claims;    /* enum world_fault, those that are inside the contract; 0: those that the card claims */
     uint32_t k;         /* members that may be faulty at once; 0: by the protocol's own bound (world_k_of) */
+    uint32_t dead;      /* members, drawn from the seed, that die for ever when everything else heals */
     /* When everything heals; 0: after 7/10 of the time; PLAN_FOREVER: never, then the run ends at time_ns and nobody
      * asks for progress. */
     int64_t heal_at_ns;

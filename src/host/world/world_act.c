@@ -215,8 +215,19 @@ void acts_item(struct world *world, const struct plan_item *item, bool to_free)
         heap_free(world->heap, (void *)(uintptr_t)item);
 }
 
+static void draw_dead(struct world *world)
+{
+    struct random random = world_dice(world->options.seed, KEY_DEAD, 0, 0);
+    for (uint32_t left = world->options.dead; left > 0 && left <= world->node_count;) {
+        uint64_t bit = UINT64_C(1) << random_below(&random, world->node_count);
+        left -= (world->acts.dead & bit) == 0;
+        world->acts.dead |= bit;
+    }
+}
+
 void acts_init(struct world *world)
 {
+    draw_dead(world);
     const struct plan *plan = world->options.plan;
     for (uint32_t i = 0; plan != NULL && i < plan->count; i++) {
         const struct plan_item *item = &plan->items[i];
@@ -253,6 +264,11 @@ void acts_heal(struct world *world)
     network_heal(&world->network);
     network_well(&world->network);
     fates_free(&world->network.fates);
-    for (uint32_t i = 0; i < world->node_count; i++)
-        heal_process(&world->processes[i]);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        if ((world->acts.dead >> i & 1) == 0)
+            heal_process(&world->processes[i]);
+        else
+            process_crash(&world->processes[i], PLAN_FOREVER, world_key(world->options.seed, KEY_DEAD, i, 1));
+    }
+    world->acts.due = true;
 }

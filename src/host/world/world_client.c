@@ -161,10 +161,10 @@ static void draw_act(struct world *world, struct client *client)
     client->random = world_dice(world->options.seed, purpose, client->number, ++client->acts);
 }
 
-/* When all has healed, people have taken a node out of their lists whose word does not count. */
+/* When all has healed, people have taken a node out of their lists that is dead, or whose word does not count. */
 static bool is_shunned(const struct world *world, uint32_t place)
 {
-    return world->healed && world->processes[place].turned;
+    return world->healed && (world->processes[place].turned || (world->acts.dead >> place & 1) != 0);
 }
 
 /* Any gateway; or any member, where there is none. */

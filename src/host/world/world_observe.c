@@ -180,7 +180,7 @@ void observe_install(struct process *process)
 
 /* ---- the end of a run ---- */
 
-/* Everybody is up, counts, and has come to the same state; but for those whose word does not count. */
+/* Everybody is up, counts, and has come to the same state; but for those whose word does not count, and the dead. */
 static void check_members_equal(struct world *world)
 {
     struct node_group_status first = {0};
@@ -189,7 +189,7 @@ static void check_members_equal(struct world *world)
     for (uint32_t i = 0; i < world->member_count && !world->stopped; i++) {
         struct process *process = &world->processes[i];
         struct node_group_status status;
-        if (process->turned)
+        if (process->turned || (world->acts.dead >> i & 1) != 0)
             continue;
         if (!process->up || !node_group_status(process->node, WORLD_GROUP, &status)) {
             world_fail(world, "PROGRESS", "node %u did not come back after everything healed", process->id);

@@ -342,7 +342,8 @@ void process_boot(struct process *process)
 {
     struct world *world = process->world;
     process->boot_pending = false;
-    if (process->up || (process->twin_of != NULL && !process->twin_lives))
+    bool dead = world->healed && (world->acts.dead >> process->place & 1) != 0;
+    if (process->up || dead || (process->twin_of != NULL && !process->twin_lives))
         return;
     process->heap = heap_init(process->region, process->region_size);
     invariant(process->heap != NULL, "the node's region is large enough for a heap");
