@@ -137,7 +137,6 @@ static void hand_in_one(struct member *member, struct lane *lane, struct outgoin
     struct event event = {.kind = EVENT_REQUEST};
     event.request = (struct event_request){
         .kind = lane->read ? REQUEST_READ : REQUEST_UPDATE,
-        .origin = member->node->options->id,
         .incarnation = member->node->incarnation,
         .first_number = outgoing->first,
         .count = outgoing->count,

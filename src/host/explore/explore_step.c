@@ -173,7 +173,6 @@ static void step_request(struct explorer *x, uint32_t request)
     size_t size = explore_request_bundle(x, request, bytes);
     struct event event = event_now(x, EVENT_REQUEST);
     event.request = (struct event_request){.kind = REQUEST_UPDATE,
-                                           .origin = x->members[x->node.place],
                                            .incarnation = x->node.incarnation,
                                            .first_number = (uint64_t)x->node.requests + 1,
                                            .count = 1,

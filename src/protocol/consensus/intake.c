@@ -45,17 +45,12 @@ static void order_foreign(const struct intake *intake, struct intake_role role, 
         intake->order->append(intake->self, event, bytes, count, origin, out);
 }
 
-static bool is_foreign(const struct intake *intake, uint32_t origin)
-{
-    return origin != 0 && origin != intake->peers->self_node;
-}
-
 void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
 {
     const struct event_request *request = &event->request;
     if (request->count == 0)
         return;
-    if (is_foreign(intake, request->origin)) {
+    if (request->origin != 0) {
         if (role.leads)
             order_foreign(intake, role, event, request->bytes, request->count, request->origin, out);
         else if (role.leader != 0)

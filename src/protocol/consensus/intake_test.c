@@ -194,7 +194,7 @@ static void foreign_sessions_are_never_answered(void **state)
     const struct peer *peer = peers_find(&group.peers, 2);
     assert_true(intake.incarnation == 0 && intake.last == 0);
     assert_true(peer->taken_incarnation == 0 && peer->taken_last == 0 && peer->refused_last == 0);
-    event.request.origin = 3; /* the own one */
+    event.request.origin = 0; /* the own one */
     intake_on_update(&intake, leads, &event, &group.out);
     assert_int_equal(intake.last, 4);
 }

@@ -358,7 +358,7 @@ static inline void driver_update_of(struct driver *driver, uint32_t place, uint3
     size_t size = driver_bundle(bytes, node, incarnation, first_number, count);
     driver_step(driver, place, (struct event){.kind = EVENT_REQUEST,
                                               .request = {.kind = REQUEST_UPDATE,
-                                                          .origin = node,
+                                                          .origin = node == place + 1 ? 0 : node,
                                                           .incarnation = incarnation,
                                                           .first_number = first_number,
                                                           .count = count,
@@ -382,7 +382,6 @@ static inline void driver_read(struct driver *driver, uint32_t place, uint32_t c
     member->next_read += count;
     driver_step(driver, place, (struct event){.kind = EVENT_REQUEST,
                                               .request = {.kind = REQUEST_READ,
-                                                          .origin = place + 1,
                                                           .incarnation = member->incarnation,
                                                           .first_number = first,
                                                           .count = count}});
