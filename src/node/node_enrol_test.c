@@ -221,6 +221,55 @@ static void what_is_under_way_of_an_expelled_one_is_dropped(void **state)
     assert_int_equal(node_counters(machine->node)->rejected[REJECT_SENDER], 1);
 }
 
+static uint32_t macs;
+
+static void mac(void *context, uint32_t peer, struct span head, struct span body, uint8_t *out)
+{
+    (void)context;
+    (void)peer;
+    (void)head;
+    (void)body;
+    memset(out, 0, PROOF_MAC_SIZE);
+    macs++;
+}
+
+/* Where members may lie, a client without a key is nobody, and the door is not asked about it. */
+static void without_a_key_there_is_no_proof(void **state)
+{
+    static struct group_spec specs[2];
+    static struct protocol proven;
+    struct machine *machine = bench_machine(*state, 1);
+    machine_stop(machine);
+    proven = puppet_protocol;
+    proven.masks = MASKS_ARBITRARY;
+    specs[0] = specs[1] = machine->spec;
+    specs[1].group = 7;
+    specs[1].name = "proven";
+    specs[1].protocol = &proven;
+    specs[1].service = &tally_service;
+    machine->options.groups = specs;
+    machine->options.group_count = 2;
+    machine->options.proofs.mac = mac;
+    assert_int_equal(machine_start(machine, false), 0);
+    machine_settle(machine);
+    uint8_t bytes[HEADER_SIZE + 4 + 2 * PROOF_MAC_SIZE];
+    struct header header = {.magic = HEADER_MAGIC, .version = HEADER_VERSION, .kind = HEADER_CLIENT, .group = 7,
+                            .sender = CLIENT, .incarnation = 1, .length = sizeof bytes - HEADER_SIZE};
+    struct span body = span_of(bytes + HEADER_SIZE, header.length);
+    memset(bytes, 0, sizeof bytes);
+    header_seal(0, &header, body, (struct span){0}, bytes);
+    for (uint8_t key = 0; key <= 1; key++) {
+        enrol(machine, CLIENT, key);
+        node_peer_connected(machine->node, CLIENT, 1, (struct span){0});
+        assert_int_equal(node_receive(machine->node, CLIENT, bytes, sizeof bytes), sizeof bytes);
+        machine_settle(machine);
+        assert_int_equal(macs, key); /* with a key its proof is looked at, and good: the bundle is empty */
+        commit(machine, OP_GROUP_EXPEL, CLIENT, NULL);
+    }
+    assert_int_equal(node_counters(machine->node)->rejected[REJECT_PROOF], 1);
+    assert_int_equal(node_counters(machine->node)->rejected[REJECT_BODY], 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -232,6 +281,7 @@ int main(void)
         TEST(fixed_clients_keep_their_keys),
         TEST(another_key_is_another_client),
         TEST(what_is_under_way_of_an_expelled_one_is_dropped),
+        TEST(without_a_key_there_is_no_proof),
     };
     return cmocka_run_group_tests_name("node enrol", tests, NULL, NULL);
 }
