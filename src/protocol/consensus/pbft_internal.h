@@ -100,11 +100,17 @@ struct pbft_heard_ack {
     uint64_t digest[4];
 };
 
+struct pbft_answer {
+    bool heard;
+    uint64_t view, number;
+};
+
 struct pbft_peer {
     uint32_t node;
     struct pbft_heard_change change;
     struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
     struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
+    struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
@@ -136,7 +142,12 @@ struct pbft {
     uint64_t interval, window; /* K, L */
     uint64_t incarnation;
     int64_t now_ns, wall_ns;
-    bool started, forgot;
+    bool started;
+    bool forgot;             /* promises that it may have made: pbft_recover.c */
+    bool part_lost;          /* restored from a checkpoint that is none of this protocol's */
+    uint64_t seed, nonce;
+    uint64_t recovery_bound; /* low water mark from which it may vote again; 0: not known */
+    uint64_t vote_from;      /* first view in which it may */
 
     uint64_t view;
     bool active;
@@ -205,9 +216,13 @@ static inline uint32_t pbft_primary_place(const struct pbft *self, uint64_t view
 {
     return (uint32_t)((view - 1) % self->member_count);
 }
+static inline bool pbft_votes(const struct pbft *self)
+{
+    return self->active && !self->forgot && self->view >= self->vote_from;
+}
 static inline bool pbft_leads(const struct pbft *self)
 {
-    return self->active && !self->forgot && pbft_primary_place(self, self->view) == self->self_place;
+    return pbft_votes(self) && pbft_primary_place(self, self->view) == self->self_place;
 }
 static inline bool pbft_value_null(const struct pbft_value *value)
 {
@@ -321,6 +336,14 @@ int64_t pbft_patience_ns(const struct pbft *self);
 /* pbft_status.c */
 void pbft_status_due(struct pbft *self, struct effects *out);
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_recover.c */
+void pbft_forget(struct pbft *self, uint64_t nonce);
+void pbft_recover_due(struct pbft *self, struct effects *out);
+void pbft_on_recover(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_recovery_marks(struct pbft *self, const struct event *event, struct effects *out);
+/* The low water mark is where it may vote again. */
+bool pbft_recovery_ends(const struct pbft *self);
 
 /* pbft_restore.c */
 void pbft_restore(struct pbft *self, const struct event *event);

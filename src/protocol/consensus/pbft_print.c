@@ -116,6 +116,8 @@ void pbft_canonical(const void *member, struct canon *out)
     canon_u64(out, self->view);
     canon_u8(out, self->active);
     canon_u8(out, self->forgot);
+    canon_u64(out, self->vote_from);
+    canon_u64(out, self->recovery_bound);
     canon_u64(out, self->next);
     canon_u64(out, self->executed);
     canon_u64(out, self->index);

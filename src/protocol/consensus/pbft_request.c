@@ -98,7 +98,7 @@ void pbft_reads(struct pbft *self, const struct event *event, struct effects *ou
     }
     if (self->barrier_out && self->now_ns >= self->barrier_at_ns)
         send_barrier(self, out);
-    if (self->barrier_out || self->gathered.count == 0)
+    if (self->barrier_out || (self->gathered.count == 0 && !self->forgot))
         return;
     self->flying = self->gathered;
     self->gathered.count = 0;
