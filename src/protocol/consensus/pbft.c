@@ -14,6 +14,7 @@ FIELDS(pbft_new_view, PBFT_NEW_VIEW_FIELDS)
 FIELDS(pbft_status, PBFT_STATUS_FIELDS)
 FIELDS(pbft_recover, PBFT_RECOVER_FIELDS)
 FIELDS(pbft_recovery_marks, PBFT_RECOVERY_MARKS_FIELDS)
+FIELDS(pbft_have, PBFT_HAVE_FIELDS)
 FIELDS(pbft_record_request, PBFT_RECORD_REQUEST_FIELDS)
 FIELDS(pbft_record_state, PBFT_RECORD_STATE_FIELDS)
 
@@ -33,6 +34,7 @@ static const struct message_type message_types[] = {
     [PBFT_STATUS] = PROVEN("STATUS", pbft_status),
     [PBFT_RECOVER] = PROVEN("RECOVER", pbft_recover),
     [PBFT_RECOVERY_MARKS] = PROVEN("RECOVERY_MARKS", pbft_recovery_marks),
+    [PBFT_HAVE] = PROVEN("HAVE", pbft_have),
 };
 static const struct message_type record_types[] = {
     [PBFT_RECORD_REQUEST] = MESSAGE_TYPE("REQUEST", pbft_record_request, pbft_record_request_fields),
@@ -136,6 +138,7 @@ static handler *const handlers[PBFT_MESSAGE_COUNT] = {
     [PBFT_STATUS] = pbft_on_status,
     [PBFT_RECOVER] = pbft_on_recover,
     [PBFT_RECOVERY_MARKS] = pbft_on_recovery_marks,
+    [PBFT_HAVE] = pbft_on_have,
 };
 
 static void on_message(struct pbft *self, const struct event *event, struct effects *out)
@@ -270,12 +273,13 @@ static size_t heap_bytes(const struct group_spec *spec)
 static uint32_t effects_max(const struct group_spec *spec)
 {
     return (uint32_t)(2 * interval_of(spec)) * 5 + 4 * PBFT_DELIVERIES_MAX + 4 * PBFT_PROPOSALS_MAX +
-           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + 4 * spec->member_count + 64;
+           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + PBFT_HAVE_MAX + 4 * spec->member_count + 64;
 }
 
 static size_t scratch_max(const struct group_spec *spec)
 {
-    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part_max(spec);
+    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part_max(spec) +
+           PBFT_HAVE_MAX * (PBFT_DIGEST_SIZE + 8);
 }
 
 static void *take(struct heap *heap, size_t size)

@@ -11,7 +11,8 @@
  *
  * Files: pbft.c (tables, creation, dispatch), pbft_request.c (requests and reads as they come in), pbft_known.c (the
  * requests that are kept), pbft_client.c (whose were executed), pbft_order.c (what is ordered next, patience),
- * pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what
+ * pbft_relay.c (requests that reached some members
+ * only), pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what
  * a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c (checkpoints, water marks, state
  * transfer), pbft_status.c (what others lack), pbft_restore.c (restart), pbft_recover.c (restart without a disk),
  * pbft_check.c (invariants), pbft_print.c (state for people and for the explorer).
@@ -60,6 +61,7 @@ enum pbft_message {
     PBFT_STATUS,      /* how far the sender is; others send what it lacks */
     PBFT_RECOVER,     /* the sender may have forgotten promises: how far are others? */
     PBFT_RECOVERY_MARKS,
+    PBFT_HAVE,        /* requests that wait at the sender */
     PBFT_MESSAGE_COUNT,
 };
 
@@ -112,6 +114,10 @@ MESSAGE_STRUCT(pbft_recover, PBFT_RECOVER_FIELDS)
 /* View and number of the newest checkpoint of the sender. */
 #define PBFT_RECOVERY_MARKS_FIELDS(FIELD, S) FIELD(S, U64, nonce) FIELD(S, U64, view) FIELD(S, U64, number)
 MESSAGE_STRUCT(pbft_recovery_marks, PBFT_RECOVERY_MARKS_FIELDS)
+
+/* Digests, four u64 each. */
+#define PBFT_HAVE_FIELDS(FIELD, S) FIELD(S, BYTES, digests)
+MESSAGE_STRUCT(pbft_have, PBFT_HAVE_FIELDS)
 
 /* Places of the records in their table: append only, they lie on disks. */
 enum pbft_record {
