@@ -146,6 +146,7 @@ static void do_deliver(struct driver *driver, struct driver_member *member, cons
     }
     struct bundle bundle;
     invariant(bundle_open(bytes, &bundle), "only whole bundles are delivered");
+    member->index += bundle.count == 0 && deliver->kind == DELIVER_UPDATE; /* it has its place in the order */
     struct buffer answer;
     buffer_init(&answer, driver->heap);
     struct span rest = bundle.commands;
@@ -185,6 +186,31 @@ static void do_checkpoint(struct driver *driver, struct driver_member *member,
     input_add(driver, member->spec.self, &event, (struct span){0});
 }
 
+/* At once, from the first who has it; the record right before it is what the records kept begin with. */
+static void do_adopt(struct driver *driver, struct driver_member *member, const struct effect_adopt *adopt)
+{
+    for (uint32_t i = 0; i < adopt->holder_count; i++) {
+        const struct driver_member *holder = driver_member(driver, adopt->holders[i]);
+        if (!holder->has_checkpoint || holder->checkpoint_index != adopt->index)
+            continue;
+        if (member->has_checkpoint)
+            drop(driver, member->part);
+        member->has_checkpoint = true;
+        member->part = keep(driver, holder->part, (struct span){0});
+        member->keep_from = member->last_position;
+        member->index = member->checkpoint_index = adopt->index;
+        memcpy(member->checkpoint_state, holder->checkpoint_state, sizeof member->state);
+        memcpy(member->state, holder->checkpoint_state, sizeof member->state);
+        const struct event event = {
+            .kind = EVENT_STATE,
+            .state = {.kind = STATE_ADOPTED, .index = adopt->index, .position = member->keep_from}};
+        input_add(driver, member->spec.self, &event, member->part);
+        return;
+    }
+    const struct event event = {.kind = EVENT_STATE, .state = {.kind = STATE_FAILED, .index = adopt->index}};
+    input_add(driver, member->spec.self, &event, (struct span){0});
+}
+
 static void do_effect(struct driver *driver, struct driver_member *member, const struct effect *effect)
 {
     switch (effect->kind) {
@@ -212,6 +238,8 @@ static void do_effect(struct driver *driver, struct driver_member *member, const
         member->again = true;
         break;
     case EFFECT_ADOPT:
+        do_adopt(driver, member, &effect->adopt);
+        break;
     case EFFECT_SUSPECT:
     case EFFECT_VIEW:
     case EFFECT_NOTE:
@@ -251,6 +279,8 @@ static void step_input(struct driver *driver, struct driver_member *member, stru
         input->event.result.bytes = input->bytes;
     else if (input->event.kind == EVENT_REQUEST)
         input->event.request.bytes = input->bytes;
+    else if (input->event.kind == EVENT_STATE)
+        input->event.state.part = input->bytes;
     step(driver, member, &input->event);
     drop(driver, input->bytes);
 }
@@ -521,6 +551,15 @@ static void begin_life(struct driver *driver, struct driver_member *member)
 void driver_init(struct driver *driver, struct heap *heap, const struct protocol *protocol,
                  const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed)
 {
+    struct tuning tuning;
+    spec_defaults(&tuning);
+    driver_init_tuned(driver, heap, protocol, service, member_count, ablations, seed, &tuning);
+}
+
+void driver_init_tuned(struct driver *driver, struct heap *heap, const struct protocol *protocol,
+                       const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed,
+                       const struct tuning *tuning)
+{
     invariant(member_count <= DRIVER_MEMBERS_MAX, "a test has few members");
     memset(driver, 0, sizeof *driver);
     driver->heap = heap;
@@ -538,8 +577,8 @@ void driver_init(struct driver *driver, struct heap *heap, const struct protocol
                                            .members = driver->nodes,
                                            .member_count = member_count,
                                            .protocol = protocol,
+                                           .tuning = *tuning,
                                            .ablations = ablations};
-        spec_defaults(&member->spec.tuning);
         member->region_size = protocol->heap_size(&member->spec);
         member->region = heap_alloc(heap, member->region_size);
         invariant(member->region != NULL, "the test's heap is large enough");
@@ -569,6 +608,18 @@ void driver_crash(struct driver *driver, uint32_t node)
     while (member->input_count > 0)
         drop(driver, member->inputs[--member->input_count].bytes);
     member->timer_count = 0;
+}
+
+void driver_lose_disk(struct driver *driver, uint32_t node)
+{
+    struct driver_member *member = driver_member(driver, node);
+    while (member->record_count > 0)
+        drop(driver, member->records[--member->record_count].bytes);
+    if (member->has_checkpoint)
+        drop(driver, member->part);
+    member->has_checkpoint = false;
+    member->keep_from = 0;
+    member->last_position = member->stored = member->stored_told = 0;
 }
 
 static void restore(struct driver *driver, struct driver_member *member)

@@ -122,6 +122,11 @@ struct driver {
 void driver_init(struct driver *driver, struct heap *heap, const struct protocol *protocol,
                  const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed);
 
+/* The same with other times and bounds. */
+void driver_init_tuned(struct driver *driver, struct heap *heap, const struct protocol *protocol,
+                       const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed,
+                       const struct tuning *tuning);
+
 struct driver_member *driver_member(struct driver *driver, uint32_t node);
 
 /* Hands in a bundle of one command with one argument. */
@@ -147,6 +152,8 @@ void driver_run_random(struct driver *driver, uint32_t turns);
 
 /* Unstored records, held messages, timers and inputs are gone. */
 void driver_crash(struct driver *driver, uint32_t node);
+/* Of a member that is down: nothing is left, checkpoint included. */
+void driver_lose_disk(struct driver *driver, uint32_t node);
 void driver_restart(struct driver *driver, uint32_t node, enum start_kind kind);
 
 /* The answer to a request, or NULL. */

@@ -12,6 +12,9 @@ FIELDS(pbft_view_change, PBFT_VIEW_CHANGE_FIELDS)
 FIELDS(pbft_ack, PBFT_ACK_FIELDS)
 FIELDS(pbft_new_view, PBFT_NEW_VIEW_FIELDS)
 FIELDS(pbft_status, PBFT_STATUS_FIELDS)
+FIELDS(pbft_recover, PBFT_RECOVER_FIELDS)
+FIELDS(pbft_recovery_marks, PBFT_RECOVERY_MARKS_FIELDS)
+FIELDS(pbft_have, PBFT_HAVE_FIELDS)
 FIELDS(pbft_record_request, PBFT_RECORD_REQUEST_FIELDS)
 FIELDS(pbft_record_state, PBFT_RECORD_STATE_FIELDS)
 
@@ -29,6 +32,9 @@ static const struct message_type message_types[] = {
     [PBFT_VIEW_CHANGE_ACK] = PROVEN("VIEW_CHANGE_ACK", pbft_ack),
     [PBFT_NEW_VIEW] = PROVEN("NEW_VIEW", pbft_new_view),
     [PBFT_STATUS] = PROVEN("STATUS", pbft_status),
+    [PBFT_RECOVER] = PROVEN("RECOVER", pbft_recover),
+    [PBFT_RECOVERY_MARKS] = PROVEN("RECOVERY_MARKS", pbft_recovery_marks),
+    [PBFT_HAVE] = PROVEN("HAVE", pbft_have),
 };
 static const struct message_type record_types[] = {
     [PBFT_RECORD_REQUEST] = MESSAGE_TYPE("REQUEST", pbft_record_request, pbft_record_request_fields),
@@ -130,6 +136,9 @@ static handler *const handlers[PBFT_MESSAGE_COUNT] = {
     [PBFT_VIEW_CHANGE_ACK] = pbft_on_ack,
     [PBFT_NEW_VIEW] = pbft_on_new_view,
     [PBFT_STATUS] = pbft_on_status,
+    [PBFT_RECOVER] = pbft_on_recover,
+    [PBFT_RECOVERY_MARKS] = pbft_on_recovery_marks,
+    [PBFT_HAVE] = pbft_on_have,
 };
 
 static void on_message(struct pbft *self, const struct event *event, struct effects *out)
@@ -264,12 +273,13 @@ static size_t heap_bytes(const struct group_spec *spec)
 static uint32_t effects_max(const struct group_spec *spec)
 {
     return (uint32_t)(2 * interval_of(spec)) * 5 + 4 * PBFT_DELIVERIES_MAX + 4 * PBFT_PROPOSALS_MAX +
-           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + 4 * spec->member_count + 64;
+           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + PBFT_HAVE_MAX + 4 * spec->member_count + 64;
 }
 
 static size_t scratch_max(const struct group_spec *spec)
 {
-    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part_max(spec);
+    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part_max(spec) +
+           PBFT_HAVE_MAX * (PBFT_DIGEST_SIZE + 8);
 }
 
 static void *take(struct heap *heap, size_t size)
@@ -298,9 +308,9 @@ static void make_peers(struct pbft *self, struct heap *heap)
 static void *create(struct heap *heap, const struct group_spec *spec, uint64_t seed)
 {
     struct pbft *self = take(heap, sizeof *self);
-    (void)seed; /* nothing is drawn */
     invariant(spec->member_count <= PBFT_PLACES_MAX, "a group has at most 64 members");
     self->spec = spec;
+    self->seed = seed;
     self->self_node = spec->self;
     self->member_count = spec->member_count;
     self->self_place = (uint32_t)spec_member_place(spec, spec->self);
@@ -401,7 +411,7 @@ bool pbft_committed_at(const void *self, uint64_t number, struct pbft_value *val
 
 static const char *const ablations[] = {"no-prepare-phase", "view-change-without-certificates", "commit-quorum-2k",
                                         "checkpoint-without-proof", "request-unproven", "vote-not-stored",
-                                        "look-at-once",     NULL};
+                                        "look-at-once",     "vote-after-amnesia",               NULL};
 
 const struct protocol pbft_protocol = {
     .name = "pbft",

@@ -1,6 +1,6 @@
 /* PBFT: replication that masks arbitrary failures of k members among 3k+1 (Castro and Liskov, "Practical Byzantine
- * fault tolerance", OSDI 1999, and "Practical Byzantine fault tolerance and proactive recovery", TOCS 2002; cited below
- * as Castro99 and Castro02).
+ * fault tolerance", OSDI 1999, and "Practical Byzantine fault tolerance and proactive recovery", TOCS 2002; cited
+ * below as Castro99 and Castro02).
  *
  * The primary of a view gives each request a sequence number (PRE-PREPARE); all say what they heard (PREPARE), so that
  * no two requests can have one number in one view; all say that enough heard the same (COMMIT), so that the number
@@ -11,19 +11,22 @@
  *
  * Files: pbft.c (tables, creation, dispatch), pbft_request.c (requests and reads as they come in), pbft_known.c (the
  * requests that are kept), pbft_client.c (whose were executed), pbft_order.c (what is ordered next, patience),
- * pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c
- * (checkpoints, water marks, state transfer), pbft_status.c (what others lack), pbft_restore.c (restart),
+ * pbft_relay.c (requests that reached some members
+ * only), pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what
+ * a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c (checkpoints, water marks, state
+ * transfer), pbft_status.c (what others lack), pbft_restore.c (restart), pbft_recover.c (restart without a disk),
  * pbft_check.c (invariants), pbft_print.c (state for people and for the explorer).
  *
  * Deviations. The view change is that of MACs (Castro02, section 3.2.4), for signatures too; the new primary sends the
  * VIEW-CHANGEs themselves, and a member believes those that it got itself or that k+1 others acknowledged to it. What
  * is promised is stored before it is said, so a restart is no fault. Who was away is told what was committed by k+1
- * members (COMMITTED). Reads of a member's own clients are ordered, as an empty request of their node; those of clients
- * that compare answers are executed where they arrive (pbft_look.c). No tentative execution.
+ * members (COMMITTED). Reads of a member's own clients are ordered, as an empty request of their node; those of
+ * clients that compare answers are executed where they arrive (pbft_look.c). No tentative execution.
  *
- * Limits. A member that lost its disk executes again, but never votes: AMNESIA is not masked yet. A malicious origin that sends its requests to the primary
- * alone costs view changes (Clement et al., "Making Byzantine fault tolerant systems tolerate Byzantine faults", NSDI
- * 2009). A node trusts itself: clients that do not are clients of the group (contract/client.h). The agreed time is the primary's. */
+ * Limits. A member that lost its disk is one of the k until it knows from where it may vote again (pbft_recover.c). A
+ * malicious origin that sends its requests to the primary alone costs view changes (Clement et al., "Making Byzantine
+ * fault tolerant systems tolerate Byzantine faults", NSDI 2009). A node trusts itself: clients that do not are clients
+ * of the group (contract/client.h). The agreed time is the primary's. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_PBFT_H
 
@@ -56,6 +59,9 @@ enum pbft_message {
     PBFT_VIEW_CHANGE_ACK,
     PBFT_NEW_VIEW,
     PBFT_STATUS,      /* how far the sender is; others send what it lacks */
+    PBFT_RECOVER,     /* the sender may have forgotten promises: how far are others? */
+    PBFT_RECOVERY_MARKS,
+    PBFT_HAVE,        /* requests that wait at the sender */
     PBFT_MESSAGE_COUNT,
 };
 
@@ -102,6 +108,17 @@ MESSAGE_STRUCT(pbft_new_view, PBFT_NEW_VIEW_FIELDS)
     FIELD(S, U64, view) FIELD(S, U8, active) FIELD(S, U64, executed) FIELD(S, U64, stable)
 MESSAGE_STRUCT(pbft_status, PBFT_STATUS_FIELDS)
 
+#define PBFT_RECOVER_FIELDS(FIELD, S) FIELD(S, U64, nonce)
+MESSAGE_STRUCT(pbft_recover, PBFT_RECOVER_FIELDS)
+
+/* View and number of the newest checkpoint of the sender. */
+#define PBFT_RECOVERY_MARKS_FIELDS(FIELD, S) FIELD(S, U64, nonce) FIELD(S, U64, view) FIELD(S, U64, number)
+MESSAGE_STRUCT(pbft_recovery_marks, PBFT_RECOVERY_MARKS_FIELDS)
+
+/* Digests, four u64 each. */
+#define PBFT_HAVE_FIELDS(FIELD, S) FIELD(S, BYTES, digests)
+MESSAGE_STRUCT(pbft_have, PBFT_HAVE_FIELDS)
+
 /* Places of the records in their table: append only, they lie on disks. */
 enum pbft_record {
     PBFT_RECORD_REQUEST,
@@ -114,10 +131,10 @@ enum pbft_record {
 #define PBFT_RECORD_REQUEST_FIELDS(FIELD, S) FIELD(S, NODE, origin) FIELD(S, BYTES, bundle)
 MESSAGE_STRUCT(pbft_record_request, PBFT_RECORD_REQUEST_FIELDS)
 
-/* `change`: bytes of the own VIEW-CHANGE's body, which comes first in `body`; then C, P and Q as in such a body. */
+/* `vote_from`: first view in which one who had forgotten may vote again. `change`: bytes of the own VIEW-CHANGE's body, which comes first in `body`; then C, P and Q as in such a body. */
 #define PBFT_RECORD_STATE_FIELDS(FIELD, S)                                                                             \
-    FIELD(S, U64, view) FIELD(S, U8, active) FIELD(S, U8, forgot) FIELD(S, U64, stable) FIELD(S, U32, change)         \
-        FIELD(S, BYTES, body)
+    FIELD(S, U64, view) FIELD(S, U8, active) FIELD(S, U8, forgot) FIELD(S, U64, vote_from) FIELD(S, U64, stable)       \
+        FIELD(S, U32, change) FIELD(S, BYTES, body)
 MESSAGE_STRUCT(pbft_record_state, PBFT_RECORD_STATE_FIELDS)
 
 /* Rules that the laboratory can switch off: bits of spec.ablations, in the order of pbft_protocol.ablations. */
@@ -129,6 +146,7 @@ enum pbft_ablation {
     PBFT_ABLATION_REQUEST_UNPROVEN = ABLATION_PROTOCOL_FIRST << 4, /* a request need not come from its origin */
     PBFT_ABLATION_NOT_STORED = ABLATION_PROTOCOL_FIRST << 5,       /* votes are sent before they are stored */
     PBFT_ABLATION_LOOK_AT_ONCE = ABLATION_PROTOCOL_FIRST << 6,     /* a look does not wait for what is prepared */
+    PBFT_ABLATION_VOTE_FORGOTTEN = ABLATION_PROTOCOL_FIRST << 7,   /* who lost its disk votes as one that is new */
 };
 
 struct pbft_value {

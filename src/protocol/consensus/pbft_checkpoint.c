@@ -83,6 +83,10 @@ void pbft_stable_set(struct pbft *self, const struct pbft_mark *mark, struct eff
     if (self->next <= mark->number)
         self->next = mark->number + 1;
     effect_note(out, "stable", mark->number);
+    if (pbft_recovery_ends(self)) {
+        self->forgot = false;
+        effect_note(out, "votes again from this view on", self->vote_from);
+    }
     /* Votes above the former high water mark follow: after a restart they must lie inside the window. */
     pbft_store_state(self, out);
 }

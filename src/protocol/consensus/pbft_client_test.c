@@ -119,6 +119,45 @@ static void who_lacks_a_clients_request_fetches_it(void **state)
         assert_int_equal(pbft_view(driver_member(driver, node)->self), 1);
 }
 
+/* A client that sends to all but the primary, or to a backup alone, makes nobody leave the view; the first gets its
+ * answer (Castro99, section 4.4). */
+static void who_lacks_a_request_hears_of_it(void **state)
+{
+    (void)state;
+    for (uint32_t many = 0; many <= 1; many++) {
+        begin(0);
+        for (uint32_t node = many != 0 ? 2 : 4; node <= MEMBERS; node++)
+            driver_client_request(driver, node, CLIENT, 1, 1, OP_ADD, span_string("a"));
+        driver_advance(driver, 5 * NS_PER_S);
+        assert_all_have(many);
+        for (uint32_t node = 1; node <= MEMBERS; node++)
+            assert_int_equal(pbft_view(driver_member(driver, node)->self), 1);
+    }
+}
+
+static bool lose_primary(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->from == 1 || message->to == 1;
+}
+
+/* A hundred that one backup alone has been sent do not keep one from being told of that all have. */
+static void what_few_hold_does_not_hide_what_all_hold(void **state)
+{
+    (void)state;
+    begin(0);
+    driver->lose = lose_primary;
+    for (uint32_t client = 100; client < 200; client++)
+        driver_client_request(driver, 3, client, 1, 1, OP_ADD, span_string("a"));
+    driver_advance(driver, NS_PER_S);
+    ask(CLIENT, 1, 1);
+    driver_advance(driver, 5 * NS_PER_S);
+    for (uint32_t node = 2; node <= MEMBERS; node++) {
+        assert_true(chain_of(node).count >= 1);
+        assert_true(pbft_view(driver_member(driver, node)->self) > 1);
+    }
+}
+
 static void a_new_life_of_a_client_ends_the_former(void **state)
 {
     (void)state;
@@ -288,6 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_clients_request_is_executed_and_not_sent_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_lacks_a_clients_request_fetches_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_lacks_a_request_hears_of_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_few_hold_does_not_hide_what_all_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_life_of_a_client_ends_the_former, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_asks_in_a_members_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(members_agree_on_what_they_remember_of_clients, set_up, tear_down),

@@ -24,6 +24,9 @@ enum {
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
+    PBFT_DIGEST_SIZE = 32,
+    PBFT_HAVE_MAX = 64, /* digests in one HAVE */
+    PBFT_HAS_MAX = 128, /* the latest of each member that are remembered */
     PBFT_LOOKS_MAX = 256, /* bundles of looks that wait at once */
     PBFT_CHECKPOINT_CLAIMS = 4,
     PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
@@ -64,6 +67,8 @@ struct pbft_known {
     bool used, barrier;
     bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
     bool executed;   /* here */
+    bool waited;     /* since the STATUS before the next */
+    bool shared;     /* 2k+1 members hold it: it is worth a view change */
     uint32_t origin; /* node */
     uint32_t count;
     uint32_t chain, older, younger; /* links of pbft_known.c */
@@ -100,11 +105,23 @@ struct pbft_heard_ack {
     uint64_t digest[4];
 };
 
+struct pbft_has {
+    uint64_t words[4]; /* zero: none */
+};
+
+struct pbft_answer {
+    bool heard;
+    uint64_t view, number;
+};
+
 struct pbft_peer {
     uint32_t node;
     struct pbft_heard_change change;
     struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
     struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
+    struct pbft_has has[PBFT_HAS_MAX]; /* requests that it holds and that wait there: the latest, at ordinal % MAX */
+    uint64_t has_next;
+    struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
@@ -136,7 +153,12 @@ struct pbft {
     uint64_t interval, window; /* K, L */
     uint64_t incarnation;
     int64_t now_ns, wall_ns;
-    bool started, forgot;
+    bool started;
+    bool forgot;             /* promises that it may have made: pbft_recover.c */
+    bool part_lost;          /* restored from a checkpoint that is none of this protocol's */
+    uint64_t seed, nonce;
+    uint64_t recovery_bound; /* low water mark from which it may vote again; 0: not known */
+    uint64_t vote_from;      /* first view in which it may */
 
     uint64_t view;
     bool active;
@@ -148,6 +170,7 @@ struct pbft {
     uint32_t *known_hint; /* where an empty place is looked for first */
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
     uint64_t arrivals;
+    uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
     uint8_t *part; /* scratch: the checkpoint's own part is laid out here */
@@ -205,9 +228,13 @@ static inline uint32_t pbft_primary_place(const struct pbft *self, uint64_t view
 {
     return (uint32_t)((view - 1) % self->member_count);
 }
+static inline bool pbft_votes(const struct pbft *self)
+{
+    return self->active && !self->forgot && self->view >= self->vote_from;
+}
 static inline bool pbft_leads(const struct pbft *self)
 {
-    return self->active && !self->forgot && pbft_primary_place(self, self->view) == self->self_place;
+    return pbft_votes(self) && pbft_primary_place(self, self->view) == self->self_place;
 }
 static inline bool pbft_value_null(const struct pbft_value *value)
 {
@@ -248,6 +275,14 @@ bool pbft_request_open(const struct pbft *self, struct span bytes, struct bundle
  * malformed, done already, or no room. */
 struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct span bundle, uint64_t position,
                                   bool vouched, struct effects *out);
+
+/* pbft_relay.c */
+void pbft_relay_due(struct pbft *self, struct effects *out);
+void pbft_on_have(struct pbft *self, const struct event *event, struct effects *out);
+/* k+1 others hold it, so a correct one does. */
+bool pbft_relay_vouched(const struct pbft *self, const uint64_t digest[4]);
+/* It is known here now, or more members are known to hold it. */
+void pbft_relay_learn(const struct pbft *self, struct pbft_known *known);
 
 /* pbft_client.c */
 bool pbft_client_done(const struct pbft *self, const struct pbft_known *known);
@@ -321,6 +356,14 @@ int64_t pbft_patience_ns(const struct pbft *self);
 /* pbft_status.c */
 void pbft_status_due(struct pbft *self, struct effects *out);
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_recover.c */
+void pbft_forget(struct pbft *self, uint64_t nonce);
+void pbft_recover_due(struct pbft *self, struct effects *out);
+void pbft_on_recover(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_recovery_marks(struct pbft *self, const struct event *event, struct effects *out);
+/* The low water mark is where it may vote again. */
+bool pbft_recovery_ends(const struct pbft *self);
 
 /* pbft_restore.c */
 void pbft_restore(struct pbft *self, const struct event *event);

@@ -184,5 +184,6 @@ struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct spa
     const struct pbft_record_request record = {.origin = bundle.node, .bundle = bytes};
     fresh.position = position != 0 ? position : pbft_store(self, PBFT_RECORD_REQUEST, &record, out);
     insert(self, known, &fresh);
+    pbft_relay_learn(self, known);
     return known;
 }

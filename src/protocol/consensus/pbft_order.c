@@ -61,7 +61,7 @@ static uint64_t awaits(const struct pbft *self)
     if (pbft_leads(self) || self->forgot)
         return 0;
     const struct pbft_known *oldest = pbft_known_first(self);
-    while (oldest != NULL && (oldest->parked || pbft_known_done(self, oldest)))
+    while (oldest != NULL && (oldest->parked || !oldest->shared || pbft_known_done(self, oldest)))
         oldest = pbft_known_next(self, oldest);
     uint64_t number = oldest == NULL ? offered(self) : 0;
     return oldest != NULL ? oldest->arrival : number == 0 ? 0 : PBFT_AWAITS_NUMBER | number;

@@ -83,6 +83,8 @@ static void canon_known(struct canon *out, const struct pbft *self)
         canon_digest(out, at->digest);
         canon_u8(out, at->parked);
         canon_u8(out, at->executed);
+        canon_u8(out, at->waited);
+        canon_u8(out, at->shared);
         canon_u64(out, at->proposed);
         canon_position(out, at->position, self->stored_position);
     }
@@ -103,6 +105,8 @@ static void canon_peers(struct canon *out, const struct pbft *self)
             canon_u64(out, peer->claims[j].number);
             canon_digest(out, peer->claims[j].seal.digest);
         }
+        for (uint32_t j = 0; j < PBFT_HAS_MAX; j++)
+            canon_digest(out, peer->has[j].words);
         const struct pbft_client *client = &self->clients[canon_place(out, i)];
         canon_u64(out, client->executed);
         canon_u64(out, client->first_incomplete);
@@ -116,6 +120,8 @@ void pbft_canonical(const void *member, struct canon *out)
     canon_u64(out, self->view);
     canon_u8(out, self->active);
     canon_u8(out, self->forgot);
+    canon_u64(out, self->vote_from);
+    canon_u64(out, self->recovery_bound);
     canon_u64(out, self->next);
     canon_u64(out, self->executed);
     canon_u64(out, self->index);

@@ -98,7 +98,7 @@ void pbft_reads(struct pbft *self, const struct event *event, struct effects *ou
     }
     if (self->barrier_out && self->now_ns >= self->barrier_at_ns)
         send_barrier(self, out);
-    if (self->barrier_out || self->gathered.count == 0)
+    if (self->barrier_out || (self->gathered.count == 0 && !self->forgot))
         return;
     self->flying = self->gathered;
     self->gathered.count = 0;
@@ -177,12 +177,9 @@ void pbft_on_body(struct pbft *self, const struct event *event, struct effects *
     }
     uint64_t digest[4];
     pbft_digest(request.bundle, digest);
-    for (uint64_t i = 0; i < self->window; i++) {
-        struct pbft_slot *slot = &self->slots[i];
-        if (slot->number <= self->stable.number || !wanted(self, slot, digest))
-            continue;
-        if (pbft_known_add(self, request.origin, request.bundle, 0, true, out) != NULL)
-            pbft_window_advance(self, out);
-        return;
-    }
+    bool good = pbft_relay_vouched(self, digest);
+    for (uint64_t i = 0; i < self->window && !good; i++)
+        good = self->slots[i].number > self->stable.number && wanted(self, &self->slots[i], digest);
+    if (good && pbft_known_add(self, request.origin, request.bundle, 0, true, out) != NULL)
+        pbft_window_advance(self, out);
 }
