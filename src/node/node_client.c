@@ -44,11 +44,17 @@ void member_clients_free(struct member *member)
 
 /* ---- answers ---- */
 
+/* A client may be enrolled without a key, for groups that need none. */
+static bool may_prove(const struct member *member, const struct peer *client)
+{
+    return client->keyed || !spec_proven(member->spec);
+}
+
 const struct peer *member_client(const struct member *member, uint32_t id, uint64_t incarnation)
 {
     const struct peer *peer = id == member->node->options->id ? NULL : node_peer_of(member->node, id);
     bool here = peer != NULL && peer->client && peer->connected && peer->incarnation == incarnation;
-    return here ? peer : NULL;
+    return here && may_prove(member, peer) ? peer : NULL;
 }
 
 static struct told *told_of(struct member *member, const struct peer *client, bool looks)
@@ -260,6 +266,7 @@ void member_client_message(struct member *member, const struct peer *client, con
     struct span proof;
     enum reject reason = judge_type(member, header->type);
     const struct message_type *type = &client_messages.types[header->type];
+    if (reason == REJECT_NONE && !may_prove(member, client)) reason = REJECT_PROOF;
     if (reason == REJECT_NONE && !member_take_proof(member, type, header, &body, &proof)) reason = REJECT_PROOF;
     if (reason == REJECT_NONE && !message_decode(type, body, &message)) reason = REJECT_BODY;
     if (reason == REJECT_NONE) reason = judge_bundle(member, header, message.bundle, &bundle);

@@ -251,7 +251,8 @@ static void members_answer_what_they_executed(void **state)
     }
     assert_int_equal(asker_of(bench)->messages, MEMBERS); /* the answers of a turn leave together */
     for (uint32_t id = 1; id <= CLIENT; id++)
-        for (int reason = 0; reason < REJECT_COUNT; reason++) assert_int_equal(rejected(bench, id, reason), 0);
+        for (uint32_t reason = 0; reason < REJECT_COUNT; reason++)
+            assert_int_equal(rejected(bench, id, (enum reject)reason), 0);
 }
 
 static void signatures_serve_as_well(void **state)

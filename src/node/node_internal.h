@@ -7,6 +7,8 @@
  *     node_deliver.c     commands to services, answers from them
  *     node_request.c     this node's own requests: bundles, deadlines, handing in again
  *     node_client.c      clients of the group: their requests, and what was executed for them
+ *     node_learn.c       the same at a client's node, which asks for the directory
+ *     node_enrol.c       clients that the directory enrols
  *     node_peer.c        greeting, messages in and out, fragments
  *     node_checkpoint.c  writing checkpoints
  *     node_adopt.c       fetching one from another member, and serving them
@@ -38,6 +40,9 @@ enum {
     POOL_BUFFERS = 16,
     POOL_BUFFER_BYTES_MAX = 1 << 20, /* larger buffers go back to the heap */
 };
+
+/* Of requests that the node makes for itself: no front's cookie is like it. */
+#define NODE_COOKIE_OWN UINT64_MAX
 
 /* While a node that lost its disk does not know up to where its former life may have promised something. */
 #define FIRST_FROM_UNKNOWN UINT64_MAX
@@ -242,8 +247,11 @@ struct large {
 };
 
 struct peer {
-    uint32_t id;
-    bool client; /* no member of any group: it asks */
+    uint32_t id;      /* 0: the slot is free */
+    bool client;      /* no member of any group: it asks */
+    bool enrolled;    /* by the directory, not by the options */
+    bool keyed;       /* the door of proofs knows its key */
+    uint8_t key[DIRECTORY_KEY_SIZE]; /* of who is enrolled */
     bool connected;
     uint64_t incarnation;
     char client_address[64];
@@ -257,6 +265,13 @@ struct peer {
     uint64_t assembling_stream, assembling_have, assembling_size;
     uint64_t dropped;
     uint32_t suspicion;
+};
+
+/* What a client's node hears of the directory (node_learn.c). */
+struct learning {
+    bool asked, news;
+    int64_t next_ns; /* when to ask again */
+    struct directory heard;
 };
 
 struct input {
@@ -280,6 +295,7 @@ struct node {
     struct member *given; /* the block of the options' members */
     struct directory directory; /* as noted */
     uint64_t first_from;        /* members of groups created later start as first ones (node_groups.c) */
+    struct learning learning;
     bool groups_undone;         /* the note could not be written, or not all of it be done */
     int64_t groups_again_ns;
     struct member *leaving[NODE_MEMBERS_MAX]; /* dropped, but the disk still reads their memory */
@@ -364,6 +380,8 @@ void node_buffer_give(struct node *node, struct buffer *buffer);
 /* node_peer.c */
 void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state);
 struct peer *node_peer_of(const struct node *node, uint32_t id);
+/* Its connection is gone, and what it was to be sent. */
+void node_peer_forget(struct node *node, struct peer *peer);
 /* Sends one sealed message (header and body) to a node; to itself it is queued. `blob` is where the message lies if it
  * is a large one, else NULL. */
 void node_send(struct node *node, struct member *member, uint32_t to, struct span message, struct blob *blob);
@@ -401,7 +419,21 @@ void member_free(struct member *member);
 /* Address space that a member of that specification takes at most, in bytes. */
 size_t member_heap_size(const struct node_options *options, const struct group_spec *spec);
 
+/* node_learn.c */
+/* Is this the node of a client that follows the members' directory? */
+bool node_learns_directory(const struct node *node);
+/* Fills in what a client's specification of a listed group has of its own; served_by is NULL where this build lacks it. */
+void node_learn_spec(const struct node *node, const struct directory_group *group, struct group_spec *spec);
+/* Asks when it is time. True: the directory is a newer one. */
+bool node_learn_turn(struct node *node);
+int64_t node_learn_next_ns(const struct node *node);
+/* To its own question. */
+void node_learn_answer(struct node *node, const struct answer *answer);
+/* To another request: it may say that the directory has changed. */
+void node_learn_hint(struct node *node, const struct answer *answer);
+
 /* node_groups.c */
+/* Does the first group's state here hold the directory? */
 bool node_has_directory(const struct node *node);
 /* Reads the note; 0, or the error of note_read. */
 int node_groups_read(struct node *node);
@@ -416,6 +448,10 @@ void node_groups_turn(struct node *node);
 bool node_groups_wants_turn(const struct node *node);
 int64_t node_groups_next_ns(const struct node *node);
 void node_leaving_complete(struct node *node, uint64_t token, int status);
+
+/* node_enrol.c */
+/* Peers and keys become those of the directory as noted. */
+void node_enrol_clients(struct node *node);
 
 /* node.c */
 void node_fail(struct node *node, const char *format, const char *what, int error);

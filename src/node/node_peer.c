@@ -35,7 +35,7 @@ void node_reject(struct node *node, enum reject reason)
 
 struct peer *node_peer_of(const struct node *node, uint32_t id)
 {
-    for (uint32_t i = 0; i < node->peer_count; i++)
+    for (uint32_t i = 0; i < node->peer_count && id != 0; i++)
         if (node->peers[i].id == id) return &node->peers[i];
     return NULL;
 }
@@ -146,6 +146,12 @@ static void forget_connection(struct node *node, struct peer *peer)
     drop_large(node, peer);
     heap_free(node->heap, peer->assembling);
     peer->assembling = NULL;
+}
+
+void node_peer_forget(struct node *node, struct peer *peer)
+{
+    forget_connection(node, peer);
+    peer->connected = false;
 }
 
 void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state)
@@ -397,9 +403,13 @@ void node_inputs_drop(struct node *node)
 
 bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_status *out)
 {
-    if (place >= node->peer_count) return false;
-    const struct peer *peer = &node->peers[place];
+    uint32_t at = 0;
+    for (uint32_t used = 0; at < node->peer_count; at++)
+        if (node->peers[at].id != 0 && used++ == place) break;
+    if (at == node->peer_count) return false;
+    const struct peer *peer = &node->peers[at];
     *out = (struct node_peer_status){.node = peer->id,
+                                     .client = peer->client,
                                      .connected = peer->connected,
                                      .incarnation = peer->incarnation,
                                      .client_address = span_string(peer->client_address),

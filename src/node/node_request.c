@@ -291,7 +291,7 @@ static void order_read(struct member *member, struct lane *lane, uint64_t number
     }
     pending->waiting = false; /* its cookie has moved */
     if (number == lane->first_incomplete) advance(member, lane);
-    if (node->door.ordered != NULL) node->door.ordered(node->door.context, cookie);
+    if (node->door.ordered != NULL && cookie != NODE_COOKIE_OWN) node->door.ordered(node->door.context, cookie);
 }
 
 static bool some_waiting(const struct lane *lane, uint64_t first, uint32_t count)
@@ -317,6 +317,19 @@ void lane_order_reads(struct member *member, uint64_t first, uint32_t count)
     }
 }
 
+static void tell(struct member *member, uint64_t cookie, const struct answer *answer)
+{
+    struct node *node = member->node;
+    if (cookie == 0) {
+        tick_answered(member, answer->kind);
+    } else if (cookie == NODE_COOKIE_OWN) {
+        node_learn_answer(node, answer);
+    } else {
+        node_learn_hint(node, answer);
+        if (node->door.answer != NULL) node->door.answer(node->door.context, cookie, answer);
+    }
+}
+
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer)
 {
     if (!lane_waiting(lane, number)) return;
@@ -327,8 +340,7 @@ void lane_answer(struct member *member, struct lane *lane, uint64_t number, cons
     if (number == lane->first_incomplete) advance(member, lane);
     if (answer->kind == ANSWER_REFUSED) node->counters.refused++;
     if (answer->kind == ANSWER_INDETERMINATE) node->counters.indeterminate++;
-    if (cookie == 0) tick_answered(member, answer->kind);
-    else if (node->door.answer != NULL) node->door.answer(node->door.context, cookie, answer);
+    tell(member, cookie, answer);
 }
 
 static void expire_lane(struct member *member, struct lane *lane)

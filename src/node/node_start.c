@@ -218,6 +218,7 @@ static int read_note(struct opening *opening)
                       "the file groups is damaged or another node's; remove the directory and start without --init: the "
                       "node is then filled from its peers");
     opening->noted = true;
+    node_enrol_clients(node);
     for (uint32_t i = 0; i < node->directory.count; i++) {
         const struct directory_group *group = &node->directory.groups[i];
         if (!directory_has_member(group, node->options->id) || node_host_group(node, group) != NULL) continue;

@@ -156,6 +156,10 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
     struct header header;
     header_decode(bytes, &header);
     struct span body = {bytes + HEADER_SIZE, header.length};
+    if (from != NULL && from->id != header.sender) { /* a client that was expelled since it came */
+        node_reject(node, REJECT_SENDER);
+        return;
+    }
     if (from != NULL) from->last_heard_ns = node->now_ns;
     struct member *member = node_member_of(node, header.group);
     if (member == NULL) {
