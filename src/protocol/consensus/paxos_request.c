@@ -41,23 +41,26 @@ static void take_own(struct paxos *self, uint64_t first_number, uint32_t count)
 static void on_update(struct paxos *self, const struct event *event, struct effects *out)
 {
     const struct event_request *request = &event->request;
+    bool own = request->origin == 0; /* of a client's numbers none is ever refused, so nothing is noted of them */
     if (request->count == 0)
         return;
-    if (request->incarnation != self->taken_incarnation) {
+    if (own && request->incarnation != self->taken_incarnation) {
         self->taken_incarnation = request->incarnation; /* another session counts its numbers anew */
         self->taken_last = self->repeated_last = 0;
     }
     bool leads = self->role == PAXOS_LEADER;
     bool repeated = request->first_number <= self->taken_last;
-    if (leads && self->disk_full && !repeated) {
+    if (own && leads && self->disk_full && !repeated) {
         effect_reply(out, REPLY_REFUSED, false, request->first_number, request->count, disk_full_text(self, out));
     } else if (self->leader == 0 || (leads && (self->disk_full || overloaded(self)))) {
         effect_reply(out, REPLY_AGAIN, false, request->first_number, request->count, (struct span){0});
     } else if (leads) {
-        take_own(self, request->first_number, request->count);
+        if (own)
+            take_own(self, request->first_number, request->count);
         paxos_propose(self, event, request->bytes, request->count, self->self_node, out);
     } else {
-        take_own(self, request->first_number, request->count);
+        if (own)
+            take_own(self, request->first_number, request->count);
         const struct paxos_forward forward = {.bundle = request->bytes};
         struct effect_send *send =
             effect_send_one(out, &paxos_messages, PAXOS_SLOT, PAXOS_FORWARD, &forward, self->leader);
@@ -160,6 +163,11 @@ void paxos_on_forward(struct paxos *self, const struct event *event, struct effe
     }
     if (self->role != PAXOS_LEADER)
         return;
+    if (bundle.node != peer->node) { /* a client of the group asked there: its numbers are never refused */
+        if (!self->disk_full && !overloaded(self))
+            paxos_propose(self, event, forward->bundle, bundle.count, peer->node, out);
+        return;
+    }
     if (peer->taken_incarnation != bundle.incarnation) {
         peer->taken_incarnation = bundle.incarnation;
         peer->taken_last = peer->refused_last = 0;
