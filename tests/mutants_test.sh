@@ -44,6 +44,7 @@ found paxos amnesiac-promises 'PAX-[2-5D]'
 found paxos ack-before-sync 'PAX-[2-5D]|DIGEST|PROGRESS'
 found paxos sessions-not-kept 'DIGEST|MPX-4'
 found pbft no-prepare-phase 'PBFT-[12]|DIGEST|AGREEMENT|LINEARIZABLE'
+found pbft believe-first 'PBFT-5' --nodes 4
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'

@@ -17,7 +17,7 @@ SOURCE = os.environ["LOCKSTEP_SOURCE"]
 # Those that the laboratory promises.
 PROMISED = [
     "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-signed", "flooding-chain-of-crashes",
-    "flooding-early-decision", "two-generals-last-messenger",
+    "flooding-early-decision", "two-generals-last-messenger", "tmr-one-liar", "tmr-two-liars", "pbft-lying-replica",
     "cap-partition", "chandy-lamport-tokens", "paxos-highest-ballot", "paxos-hole", "paxos-late-accept",
     "paxos-leader-crashes", "paxos-lost-messages", "paxos-stale-leader", "paxos-two-servers",
     "raft-duplicated-messages", "raft-figure-8",
@@ -32,6 +32,8 @@ BROKEN = [
     ("byzantine-three-signed", "accept-forged", "IC2"),
     ("flooding-chain-of-crashes", "one-round-less", "FLD-2"),
     ("flooding-early-decision", "decide-at-once", "P3 has decision=none"),
+    ("tmr-one-liar", "believe-first", "INCR n with 12"),
+    ("pbft-lying-replica", "believe-first", "INCR n with 11"),
     ("raft-stale-leader", "read-without-round", "GET x"),
     ("raft-figure-8", "commit-old-term", "S1 has commit=0"),
     ("raft-figure-8", "vote-any-log", "S3 sends VOTE_ACK to S5"),

@@ -20,7 +20,7 @@ static const size_t LOOK_BYTES_MAX = (size_t)64 << 20;
 
 void member_clients_init(struct member *member)
 {
-    member->clients = (struct clients){.next_look = 1};
+    member->clients = (struct clients){.next_look = 1, .again_at_ns = INT64_MAX};
 }
 
 static void free_look(struct clients *clients, struct look *look)
@@ -39,6 +39,7 @@ void member_clients_free(struct member *member)
     for (uint32_t i = 0; i < clients->told_count; i++) buffer_free(&clients->told[i].answers);
     heap_free(heap, clients->looks);
     heap_free(heap, clients->told);
+    member_client_again_free(member);
     member_clients_init(member);
 }
 
@@ -160,11 +161,16 @@ static void hand_in(struct member *member, enum request_kind kind, const struct 
     member->asked_by_client = false;
 }
 
-static void take_request(struct member *member, const struct peer *client, const struct bundle *bundle,
-                         struct span bytes)
+void member_client_request(struct member *member, const struct peer *client, const struct bundle *bundle,
+                           struct span bytes)
 {
     if (answered_from_session(member, client, bundle)) return;
-    hand_in(member, REQUEST_UPDATE, bundle, bundle->first_number, bundle->count, bytes);
+    if (!member_client_waits(member, bundle))
+        hand_in(member, REQUEST_UPDATE, bundle, bundle->first_number, bundle->count, bytes);
+    else
+        member->gave_back = true;
+    if (member->gave_back) member_client_keep(member, bundle, bytes);
+    member->gave_back = false;
 }
 
 /* ---- looks ---- */
@@ -276,5 +282,5 @@ void member_client_message(struct member *member, const struct peer *client, con
     }
     if (member->adopting.phase != ADOPT_NONE) return; /* neither state nor sessions are whole: it asks again */
     if (header->type == CLIENT_LOOK) take_look(member, client, &bundle, message.bundle);
-    else take_request(member, client, &bundle, message.bundle);
+    else member_client_request(member, client, &bundle, message.bundle);
 }

@@ -357,6 +357,25 @@ static void refusals_of_the_protocol_are_not_for_the_lanes(void **state)
     assert_null(machine_answer(member, 7));
 }
 
+/* They wait in their order for a moment, not for the client's patience. */
+static void what_the_protocol_gives_back_is_handed_in_again(void **state)
+{
+    struct bench *bench = *state;
+    struct machine *member = bench_machine(bench, 1);
+    machine_puppet(member)->updates = PUPPET_AGAIN;
+    machine_request(client_of(bench), false, TALLY_ADD, 5, 1);
+    bench_settle(bench);
+    machine_puppet(member)->updates = PUPPET_TAKE;
+    machine_request(client_of(bench), false, TALLY_ADD, 2, 2); /* not before the first one */
+    bench_settle(bench);
+    assert_int_equal(total(bench, 1), 0);
+    assert_int_equal(total(bench, 2), 7);
+    bench_advance(bench, 10 * NS_PER_MS);
+    assert_int_equal(total(bench, 1), 7);
+    check_answer(bench, 1, false, 1, 1, ":5\r\n");
+    check_answer(bench, 1, false, 2, 2, ":7\r\n");
+}
+
 static void many_answers_part_into_frames(void **state)
 {
     struct bench *bench = *state;
@@ -711,6 +730,7 @@ int main(void)
         TEST(a_new_life_ends_the_session),
         TEST(a_client_that_is_gone_is_told_nothing),
         TEST(refusals_of_the_protocol_are_not_for_the_lanes),
+        TEST(what_the_protocol_gives_back_is_handed_in_again),
         TEST(many_answers_part_into_frames),
         TEST(looks_are_executed_here_and_now),
         TEST(looks_wait_and_are_bounded),

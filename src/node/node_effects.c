@@ -147,8 +147,11 @@ static void answer_numbers(struct member *member, enum reply_kind kind, bool rea
 
 static void interpret_reply(struct member *member, const struct effect_reply *reply)
 {
-    /* Its numbers would be taken for those of this node's own requests. A client asks again by itself. */
-    if (member->asked_by_client) return;
+    /* Its numbers would be taken for those of this node's own requests. */
+    if (member->asked_by_client) {
+        member->gave_back = member->gave_back || (reply->kind == REPLY_AGAIN && !reply->read);
+        return;
+    }
     switch (reply->kind) {
     case REPLY_AGAIN:
         lane_given_back(member, &member->lanes[reply->read], reply->first_number, reply->count);

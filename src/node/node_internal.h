@@ -9,6 +9,7 @@
  *     node_client.c      clients of the group: their requests, and what was executed for them
  *     node_learn.c       the same at a client's node, which asks for the directory
  *     node_enrol.c       clients that the directory enrols
+ *     node_client_again.c  clients' requests that were given back
  *     node_peer.c        greeting, messages in and out, fragments
  *     node_checkpoint.c  writing checkpoints
  *     node_adopt.c       fetching one from another member, and serving them
@@ -162,12 +163,21 @@ struct told {
     struct buffer answers;
 };
 
+/* A client's bundle that the protocol gave back (node_client_again.c). */
+struct given_back {
+    struct buffer bundle;
+};
+
 struct clients {
     struct look *looks; /* LOOKS_MAX, once there was one */
     uint64_t next_look;
     size_t look_bytes;
     struct told *told;
     uint32_t told_count, told_capacity;
+    struct given_back *kept; /* in their order */
+    uint32_t kept_count;
+    size_t kept_bytes;
+    int64_t again_at_ns; /* hand them in again; INT64_MAX: there are none */
 };
 
 struct member {
@@ -210,7 +220,8 @@ struct member {
     bool counts_due; /* some are not handed in */
 
     struct clients clients;
-    bool asked_by_client; /* the step under way is about a client's numbers, not about those of the lanes */
+    bool asked_by_client; /* the step under way is about a client's numbers, not about those of the lanes, */
+    bool gave_back;       /* and it was not taken */
 
     struct buffer held;     /* messages and replies that wait for a position */
     size_t held_at;         /* where the first of them begins */
@@ -351,6 +362,17 @@ void member_answer_clients(struct member *member);
 /* A message of HEADER_CLIENT from a client. */
 void member_client_message(struct member *member, const struct peer *client, const struct header *header,
                            struct span body);
+/* Hands a bundle in, unless it was executed already or waits behind others of its client. */
+void member_client_request(struct member *member, const struct peer *client, const struct bundle *bundle,
+                           struct span bytes);
+
+/* node_client_again.c */
+/* Are some of this session kept? */
+bool member_client_waits(const struct member *member, const struct bundle *bundle);
+/* Keeps a bundle, to be handed in again. */
+void member_client_keep(struct member *member, const struct bundle *bundle, struct span bytes);
+void member_clients_turn(struct member *member);
+void member_client_again_free(struct member *member);
 void member_deliver_looks(struct member *member, const struct effect_deliver *deliver);
 
 /* node_request.c */

@@ -92,8 +92,7 @@ void node_request_commit(struct node *node, uint32_t group, bool read, uint64_t 
     struct lane *lane = &member->lanes[read];
     struct pending *pending = &lane->ring[lane->next_number & lane->mask];
     invariant(!pending->waiting, "a request is committed only when the window has room");
-    *pending = (struct pending){
-        .cookie = cookie, .deadline_ns = node->now_ns + node->options->request_timeout_ns, .waiting = true};
+    *pending = (struct pending){.cookie = cookie, .deadline_ns = INT64_MAX, .waiting = true};
     lane->next_number++;
     lane->building_count++;
     member->touched = true;
@@ -103,6 +102,17 @@ void node_request_abandon(struct node *node, uint32_t group, bool read)
 {
     struct lane *lane = &node_member_of(node, group)->lanes[read];
     lane->building.size = lane->command_at;
+}
+
+/* Patience begins with the turn, whose time is known; a node that slept may have taken the requests long after its last
+ * one. A read that has become an update brings its deadline. */
+static void set_deadlines(struct member *member, struct lane *lane, const struct outgoing *outgoing)
+{
+    const struct node *node = member->node;
+    for (uint64_t number = outgoing->first; number < outgoing->first + outgoing->count; number++) {
+        struct pending *pending = &lane->ring[number & lane->mask];
+        if (pending->deadline_ns == INT64_MAX) pending->deadline_ns = node->now_ns + node->options->request_timeout_ns;
+    }
 }
 
 /* The turn's bundle is complete: it gets its header and a place among those that wait for answers. */
@@ -115,6 +125,7 @@ void lane_close_bundle(struct member *member, struct lane *lane)
     buffer_init(&lane->building, member->node->heap);
     lane->building_count = 0;
     lane->hand_in = true;
+    set_deadlines(member, lane, outgoing);
 }
 
 static void write_bundle_header(struct member *member, struct lane *lane, struct outgoing *outgoing)
@@ -415,7 +426,7 @@ void node_request_count(struct node *node, uint32_t group, uint64_t index, uint6
         (struct count_request){.id = ++member->next_count_id,
                                .cookie = cookie,
                                .index = index,
-                               .deadline_ns = node->now_ns + COUNT_DEADLINE_S * NS_PER_S};
+                               .deadline_ns = INT64_MAX};
     member->counts_due = true;
 }
 
@@ -428,6 +439,7 @@ static void hand_in_counts(struct member *member)
         struct count_request *count = &member->counts[i - 1];
         if (count->sent) continue;
         count->sent = true;
+        count->deadline_ns = member->node->now_ns + COUNT_DEADLINE_S * NS_PER_S;
         struct event event = {.kind = EVENT_REQUEST};
         event.request = (struct event_request){
             .kind = REQUEST_COUNT, .first_number = count->id, .count = 1, .index = count->index};

@@ -342,6 +342,19 @@ static void deadline_of_what_was_with_the_member(void **state)
     assert_int_equal(node_counters(machine->node)->indeterminate, 1);
 }
 
+/* A node that slept long takes a request before its turn tells it the time. */
+static void sleep_does_not_shorten_patience(void **state)
+{
+    struct machine *machine = started(state);
+    machine_puppet(machine)->updates = PUPPET_KEEP;
+    machine->bench->now_ns += 60 * NS_PER_S;
+    machine_request(machine, false, TALLY_ADD, 1, 1);
+    bench_advance(machine->bench, 5 * NS_PER_S - 1);
+    assert_null(machine_answer(machine, 1));
+    bench_advance(machine->bench, 1);
+    answers_with(machine, 1, ANSWER_INDETERMINATE, "INDETERMINATE");
+}
+
 static void deadline_of_what_nobody_had(void **state)
 {
     puppet_orders_at_start = false;
@@ -732,6 +745,7 @@ int main(void)
         TEST(the_retry_timer_hands_in_again_and_doubles),
         TEST(what_was_refused_is_never_handed_in_again),
         TEST(deadline_of_what_was_with_the_member),
+        TEST(sleep_does_not_shorten_patience),
         TEST(deadline_of_what_nobody_had),
         TEST(deadline_of_what_was_always_given_back),
         TEST(the_window_pushes_back),

@@ -306,6 +306,7 @@ void node_turn(struct node *node, int64_t now_ns, int64_t wall_ns)
         tick_if_due(member);
         member_requests_expire(member);
         member_requests_turn(member);
+        member_clients_turn(member);
         step_timeouts(member);
         step_turn(member);
         member_checkpoint_drive(member);
@@ -353,6 +354,7 @@ int64_t node_next_timer_ns(const struct node *node)
         const struct member *member = node->members[i];
         next = earlier(next, member->timer_next_ns);
         next = earlier(next, member_requests_next_ns(member));
+        next = earlier(next, member->clients.again_at_ns);
         next = earlier(next, tick_in_monotone(member));
         next = earlier(next, member_adopt_next_ns(member));
         next = earlier(next, member_checkpoint_next_ns(member));

@@ -247,9 +247,9 @@ static void on_mark(void *context, int64_t at_ns, uint32_t place, enum world_mar
 const char *stage_member_state(struct stage *stage, uint32_t node, char out[SIGHT_STATE_SIZE])
 {
     const void *member = stage->members[node - 1];
-    const struct protocol *protocol = stage->world_options.protocol;
     if (member == NULL || stage->world == NULL || !world_is_up(stage->world, node - 1))
         return NULL;
+    const struct protocol *protocol = stage->specs[node - 1]->protocol; /* a gateway has its own */
     struct text text = text_begin(out, SIGHT_STATE_SIZE);
     if (protocol->print != NULL)
         protocol->print(member, &text);

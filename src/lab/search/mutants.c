@@ -21,7 +21,13 @@ static const struct mutant node_rules[] = {
 };
 enum { NODE_RULE_COUNT = sizeof node_rules / sizeof node_rules[0] };
 
-/* Rules of gateways, where clients of the protocol compare answers by its own rules. */
+static bool has_gateways(const struct protocol *protocol)
+{
+    const struct judge_kind *judge = judge_find(protocol->name);
+    return protocol->order == ORDER_TOTAL && judge != NULL && strcmp(judge->service, "kv") == 0;
+}
+
+/* Rules of gateways, of protocols that have them. */
 static bool voter_rule(uint32_t place, struct mutant *out)
 {
     uint32_t count = 0;
@@ -48,7 +54,7 @@ bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *o
         *out = node_rules[place - own];
         return true;
     }
-    return protocol->masks == MASKS_ARBITRARY && voter_rule(place - own - NODE_RULE_COUNT, out);
+    return has_gateways(protocol) && voter_rule(place - own - NODE_RULE_COUNT, out);
 }
 
 static bool of_voter(const struct mutant *mutant)
@@ -100,6 +106,8 @@ static const struct {
      "requests are handed in by their own node only; a restart begins a session"},
     {"chandy-lamport", "ack-before-sync", "nothing is claimed under crashes, so nothing is read back"},
     {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
+    {"raft", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
+    {"paxos", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
     {"two-generals", "ack-before-sync", "nothing is stored"},
     {"two-generals", "sessions-not-kept", "nothing is delivered"},
     {"flooding", "ack-before-sync", "nothing is stored"},
@@ -152,6 +160,16 @@ static void sum_up(struct mutant_measure *measure, uint64_t *seeds)
     measure->seeds_most = seeds[measure->campaigns - 1];
 }
 
+/* Of a group that masks crashes they vote, and what they are to mask is wrong answers. */
+static void set_gateways(struct world_options *world)
+{
+    world->gateways = GATEWAYS;
+    if (world->protocol->masks == MASKS_ARBITRARY)
+        return;
+    world->vote = 3;
+    world->faults = WORLD_VALUE;
+}
+
 static void set_campaign(const struct protocol *protocol, const struct mutant *mutant,
                          const struct mutants_options *options, struct mutant_measure *measure,
                          struct campaign_options *out)
@@ -166,7 +184,7 @@ static void set_campaign(const struct protocol *protocol, const struct mutant *m
     campaign_defaults(protocol, &out->world);
     mutant_apply(mutant, &out->world);
     if (of_voter(mutant))
-        out->world.gateways = GATEWAYS;
+        set_gateways(&out->world);
     if (options->node_count > 0)
         out->world.node_count = options->node_count;
 }

@@ -24,7 +24,7 @@ struct mutant {
 };
 
 /* The place-th rule that a group with this protocol can do without: the protocol's own in the order of its table, then
- * node's, then the voter's where clients vote by the protocol itself. False when there are no more. */
+ * node's, then the voter's where there may be gateways. False when there are no more. */
 bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *out);
 /* Switches it off in a world. */
 void mutant_apply(const struct mutant *mutant, struct world_options *world);

@@ -37,12 +37,22 @@ static void forward(const struct intake *intake, uint32_t leader, struct span bu
         peers_find(intake->peers, leader)->incarnation;
 }
 
-/* A bundle of a session that neither this member nor the sender keeps. */
-static void order_foreign(const struct intake *intake, struct intake_role role, const struct event *event,
-                          struct span bytes, uint32_t count, uint32_t origin, struct effects *out)
+static bool can_order(const struct intake *intake, struct intake_role role)
 {
-    if (role.leads && !role.disk_full && !intake->order->overloaded(intake->self))
-        intake->order->append(intake->self, event, bytes, count, origin, out);
+    return role.leads && !role.disk_full && !intake->order->overloaded(intake->self);
+}
+
+/* Of a client's session: none of its numbers is ever refused, so nothing is noted of them. */
+static void on_client_update(struct intake *intake, struct intake_role role, const struct event *event,
+                             struct effects *out)
+{
+    const struct event_request *request = &event->request;
+    if (can_order(intake, role))
+        intake->order->append(intake->self, event, request->bytes, request->count, request->origin, out);
+    else if (!role.leads && role.leader != 0)
+        forward(intake, role.leader, request->bytes, out);
+    else
+        effect_reply(out, REPLY_AGAIN, false, request->first_number, request->count, (struct span){0});
 }
 
 void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
@@ -51,10 +61,7 @@ void intake_on_update(struct intake *intake, struct intake_role role, const stru
     if (request->count == 0)
         return;
     if (request->origin != 0) {
-        if (role.leads)
-            order_foreign(intake, role, event, request->bytes, request->count, request->origin, out);
-        else if (role.leader != 0)
-            forward(intake, role.leader, request->bytes, out);
+        on_client_update(intake, role, event, out);
         return;
     }
     if (request->incarnation != intake->incarnation) {
@@ -108,7 +115,8 @@ const char *intake_on_forward(struct intake *intake, struct intake_role role, co
     if (!role.leads)
         return NULL;
     if (bundle.node != peer->node) {
-        order_foreign(intake, role, event, message->bundle, bundle.count, bundle.node, out);
+        if (can_order(intake, role))
+            intake->order->append(intake->self, event, message->bundle, bundle.count, bundle.node, out);
         return NULL;
     }
     if (peer->taken_incarnation != bundle.incarnation) {

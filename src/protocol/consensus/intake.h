@@ -7,10 +7,9 @@
  * dropped here, its node hands in again after a while, or when it learns who else orders.
  *
  * A session need not be a member's: a client of the group that is none of its nodes sends bundles to whichever member it
- * reaches. Such a bundle is ordered, forwarded or dropped without a word: what it promises its session is the session's
- * node's matter, which hears of the outcome otherwise and sends again what it misses. So no REPLY is written for it, and
- * the numbers of the own session and of the forwarding member stay as they are. A member that does not lead drops what
- * was forwarded to it: two members that take each other for the leader would send it to and fro. */
+ * reaches. Such a bundle is ordered, forwarded, or given back to the own node, which keeps it a while (REPLY_AGAIN); it is
+ * never refused, so the numbers of the own session and of the forwarding member stay as they are. A member that does not
+ * lead drops what was forwarded to it: two members that take each other for the leader would send it to and fro. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 

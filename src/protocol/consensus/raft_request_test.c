@@ -111,6 +111,45 @@ static void what_was_refused_is_never_taken(void **state)
     end();
 }
 
+static void client_asks(uint32_t place, uint64_t incarnation, uint64_t number, uint8_t *bytes)
+{
+    struct event event = {.kind = EVENT_REQUEST};
+    event.request = (struct event_request){
+        .kind = REQUEST_UPDATE, .origin = 9, .incarnation = incarnation, .first_number = number, .count = 1};
+    event.request.bytes = span_of(bytes, driver_bundle(bytes, 9, incarnation, number, 1));
+    driver_step(&driver, place, event);
+}
+
+/* What a client of the group asks between, itself or through a follower, changes nothing of that; and it is never told
+ * that something was refused, which is a promise that only a node makes to its own clients. */
+static void clients_numbers_are_kept_apart(void **state)
+{
+    (void)state;
+    uint8_t of_client[BUNDLE_HEADER_SIZE + COMMAND_HEADER_SIZE], bytes[256];
+    begin();
+    fill_disk(0, true);
+    driver_update(&driver, 2, 1);
+    struct raft_forward forward;
+    assert_true(driver_find(&driver, 0, RAFT_FORWARD, &forward));
+    memcpy(bytes, forward.bundle.data, forward.bundle.size);
+    forward.bundle.data = bytes;
+    driver_pump(&driver);
+    assert_int_equal(driver.members[2].refused_count, 1);
+    client_asks(0, 70, 1, of_client);
+    assert_int_equal(driver.members[0].again_count, 1);
+    client_asks(2, 70, 1, of_client);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].refused_count, 0);
+    assert_int_equal(driver.members[2].refused_count, 1);
+    fill_disk(0, false);
+    client_asks(2, 70, 1, of_client);
+    driver_pump(&driver);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 2);
+    driver_inject(&driver, 2, 0, 1, RAFT_FORWARD, &forward);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 2);
+    end();
+}
+
 /* Also not when only its own node knows that it was handed in twice, and the leader is a new one. */
 static void refusal_is_not_believed_when_it_was_handed_in_twice(void **state)
 {
@@ -221,6 +260,7 @@ int main(void)
         cmocka_unit_test(what_was_taken_before_is_never_refused),
         cmocka_unit_test(updates_of_a_session_elsewhere_are_ordered_or_dropped),
         cmocka_unit_test(what_was_refused_is_never_taken),
+        cmocka_unit_test(clients_numbers_are_kept_apart),
         cmocka_unit_test(refusal_is_not_believed_when_it_was_handed_in_twice),
         cmocka_unit_test(hostile_bundles_are_dropped),
         cmocka_unit_test(strangers_are_not_heard),
