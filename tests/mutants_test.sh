@@ -68,6 +68,11 @@ found chandy-lamport channel-not-recorded 'CL-[1-3]'
 found chandy-lamport non-fifo 'CL-[1-3]'
 found chandy-lamport record-without-quiet 'CL-[1-3]'
 
+# What seeds hardly draw is explored.
+out=$("$LOCKSTEP_PROGRAM" mutants flooding-early --rule tell-own-only --campaigns 1 --seeds 5) ||
+    fail "flooding-early without tell-own-only was not found by exploration: $out"
+echo "$out" | grep -Eq ' FLD-2 explored, after [0-9]+ steps$' || fail "it is not said that a rule was explored: $out"
+
 # A rule that nobody has, and bad options.
 "$LOCKSTEP_PROGRAM" mutants raft --rule gravity >/dev/null 2>&1 && fail "a rule that is not there was measured"
 "$LOCKSTEP_PROGRAM" mutants rafft >/dev/null 2>&1 && fail "a protocol that is not there was measured"

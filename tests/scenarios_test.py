@@ -16,8 +16,10 @@ SOURCE = os.environ["LOCKSTEP_SOURCE"]
 
 # Those that the laboratory promises.
 PROMISED = [
-    "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-signed", "flooding-chain-of-crashes",
-    "flooding-early-decision", "two-generals-last-messenger", "tmr-one-liar", "tmr-two-liars", "pbft-lying-replica",
+    "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-generals", "byzantine-three-oral",
+    "byzantine-three-signed", "flooding-chain-of-crashes", "flooding-early-decision", "flooding-false-suspicion",
+    "flooding-late-message", "flp-duelling-proposers", "two-generals-last-messenger",
+    "tmr-one-liar", "tmr-two-liars", "pbft-lying-replica",
     "cap-partition", "chandy-lamport-tokens", "paxos-highest-ballot", "paxos-hole", "paxos-late-accept",
     "paxos-leader-crashes", "paxos-lost-messages", "paxos-stale-leader", "paxos-two-servers",
     "raft-duplicated-messages", "raft-figure-8",
@@ -29,11 +31,19 @@ PROMISED = [
 # A rule switched off, and what the scenario says then.
 BROKEN = [
     ("byzantine-four-generals", "no-second-round", "BV-2"),
+    ("byzantine-three-generals", "no-second-round", "BV-2"),
+    ("byzantine-three-oral", "one-round-less", "IC1"),
+    ("byzantine-three-oral", "last-word", "IC2"),
     ("byzantine-three-signed", "accept-forged", "IC2"),
     ("flooding-chain-of-crashes", "one-round-less", "FLD-2"),
     ("flooding-early-decision", "decide-at-once", "P3 has decision=none"),
     ("tmr-one-liar", "believe-first", "INCR n with 12"),
     ("pbft-lying-replica", "believe-first", "INCR n with 11"),
+    ("flooding-false-suspicion", "choose-own", "FLD-2"),
+    ("flooding-late-message", "one-round-less", "FLD-2"),
+    ("flp-duelling-proposers", "accept-lower-ballot", "PAX-2"),
+    ("flp-duelling-proposers", "quorum-too-small", "delivers with index>=1"),
+    ("paxos-two-servers", "quorum-too-small", "PAX-D"),
     ("raft-stale-leader", "read-without-round", "GET x"),
     ("raft-figure-8", "commit-old-term", "S1 has commit=0"),
     ("raft-figure-8", "vote-any-log", "S3 sends VOTE_ACK to S5"),

@@ -158,19 +158,13 @@ int cli_explore(int argc, char **argv)
     const struct protocol *protocol = protocol_find(argv[1]);
     if (protocol == NULL)
         return unknown_protocol(argv[1]);
-    struct explore_config config = {.protocol = protocol,
-                                    .property = explore_property_of(protocol),
-                                    .requests = 1,
-                                    .copies = 1,
-                                    .restarts = true,
-                                    .symmetry = true,
-                                    .reduction = true,
-                                    .memory_bytes_max = (size_t)MEMORY_MB_DEFAULT << 20};
+    struct explore_config config;
+    explore_usual(protocol, &config);
+    config.memory_bytes_max = (size_t)MEMORY_MB_DEFAULT << 20;
     if (explore_asks_for_rules(argc, argv)) {
         explore_print_rules(stdout, protocol, "\n");
         return CLI_OK;
     }
-    config.timer_count = explore_timers_of(protocol, config.timers);
     static struct pictures pictures;
     int status = explore_parse(&config, &pictures, argc, argv);
     if (status != CLI_OK)

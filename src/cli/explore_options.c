@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/words.h"
+#include "lab/judge/explore_properties.h"
 
 enum { WORD_SIZE = 64 };
 
@@ -229,45 +230,9 @@ bool explore_asks_for_rules(int argc, char **argv)
     return false;
 }
 
-/* ---- what is not said ---- */
-
-/* As many requests as nodes, and the last node. */
-#define AS_MANY UINT32_MAX
-#define LAST_NODE UINT64_MAX
-
-/* What is explored without options: small enough to be complete. */
-static void set_usual(struct explore_config *config)
-{
-    bool raft = strcmp(config->protocol->name, "raft") == 0 || strcmp(config->protocol->name, "paxos") == 0;
-    bool commit = strcmp(config->protocol->name, "two-phase-commit") == 0;
-    config->nodes = raft || commit ? 3 : 2;
-    config->fifo = config->synchronous = raft;
-    config->doubling = commit;
-    if (config->property == NULL || !config->property->rounds)
-        return;
-    bool chains = config->property->by_place; /* three are enough where messages are signed */
-    config->nodes = chains ? 3 : 4;
-    config->requests = AS_MANY;
-    config->rounds = true;
-    config->restarts = false;
-    config->values = 2;
-    config->crashes = config->property->lie == NULL ? 2 : 0;
-    config->traitors = config->property->lie == NULL ? 0 : LAST_NODE;
-}
-
-/* What was not said follows from how many nodes there are. */
-static void set_rest(struct explore_config *config)
-{
-    if (config->requests == AS_MANY)
-        config->requests = config->nodes;
-    if (config->traitors == LAST_NODE)
-        config->traitors = config->nodes > 0 ? UINT64_C(1) << (config->nodes - 1) : 0;
-}
-
 int explore_parse(struct explore_config *config, struct pictures *pictures, int argc, char **argv)
 {
-    set_usual(config);
     int status = parse_all(config, pictures, argc, argv);
-    set_rest(config);
+    explore_settle(config);
     return status;
 }

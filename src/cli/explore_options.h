@@ -1,4 +1,4 @@
-/* The options of `lockstep explore`: what is explored when nothing is said, and what the words say. */
+/* The options of `lockstep explore`. */
 #ifndef LOCKSTEP_CLI_EXPLORE_OPTIONS_H
 #define LOCKSTEP_CLI_EXPLORE_OPTIONS_H
 
@@ -8,7 +8,7 @@
 #include "cli/explore_pictures.h"
 #include "host/explore/explore.h"
 
-/* The configuration's protocol, property and timers are set. Returns CLI_OK, or CLI_USAGE with an error printed. */
+/* The configuration is the usual one of its protocol (explore_usual). Returns CLI_OK, or CLI_USAGE with an error printed. */
 int explore_parse(struct explore_config *config, struct pictures *pictures, int argc, char **argv);
 
 /* True when `--break help` is among the words. */

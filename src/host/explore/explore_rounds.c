@@ -207,13 +207,17 @@ static bool lies_enabled(struct explorer *x, const struct state *state, uint32_t
     return true;
 }
 
-/* Who asks, and who crashes. */
+/* Who asks, who crashes, and who comes back. */
 static bool outside_enabled(struct explorer *x, const struct state *state, const struct enabled *to)
 {
     for (uint32_t place = 0; place < x->config.nodes; place++) {
         const struct node *node = explore_node_image(x, state->nodes[place]);
-        if (!node->up)
+        if (!node->up) {
+            bool returns = x->config.restarts && !explore_is_traitor(x, place);
+            if (returns && !enabled_tell(to, place, INPUT_RESTART, 0))
+                return false;
             continue;
+        }
         if (node->batch_count > 0)
             explore_fail(x, "a member stores something, which the explorer does not follow over a synchronous network");
         if (node->requests == 0 && !explore_requests_enabled(x, state, place, to))

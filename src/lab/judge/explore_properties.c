@@ -71,3 +71,48 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
     }
     return 0;
 }
+
+/* As many requests as nodes, and the last node. */
+#define AS_MANY UINT32_MAX
+#define LAST_NODE UINT64_MAX
+
+/* Agreement in rounds: everybody may propose; crashes, or a traitor. Three are enough where messages are signed. */
+static void usual_rounds(struct explore_config *out)
+{
+    bool lies = out->property->lie != NULL;
+    out->nodes = out->protocol == &signed_messages_protocol ? 3 : 4;
+    out->requests = AS_MANY;
+    out->rounds = true;
+    out->restarts = false;
+    out->values = 2;
+    out->crashes = lies ? 0 : 2;
+    out->traitors = lies ? LAST_NODE : 0;
+}
+
+void explore_usual(const struct protocol *protocol, struct explore_config *out)
+{
+    bool elects = protocol == &raft_protocol || protocol == &paxos_protocol;
+    bool commits = protocol == &two_phase_commit_protocol;
+    *out = (struct explore_config){.protocol = protocol,
+                                   .property = explore_property_of(protocol),
+                                   .nodes = elects || commits ? 3 : 2,
+                                   .requests = 1,
+                                   .copies = 1,
+                                   .fifo = elects,
+                                   .synchronous = elects,
+                                   .doubling = commits,
+                                   .restarts = true,
+                                   .symmetry = true,
+                                   .reduction = true};
+    out->timer_count = explore_timers_of(protocol, out->timers);
+    if (out->property != NULL && out->property->rounds)
+        usual_rounds(out);
+}
+
+void explore_settle(struct explore_config *config)
+{
+    if (config->requests == AS_MANY)
+        config->requests = config->nodes;
+    if (config->traitors == LAST_NODE)
+        config->traitors = config->nodes > 0 ? UINT64_C(1) << (config->nodes - 1) : 0;
+}

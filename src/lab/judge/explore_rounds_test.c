@@ -106,6 +106,18 @@ static void the_early_variant_agrees_among_who_is_up(void **state)
     ends(&config, "FLD-2");
 }
 
+/* A crash is for ever, as in the model: who comes back takes no part (rounds.h), and breaks nothing. */
+static void who_comes_back_breaks_nothing(void **state)
+{
+    (void)state;
+    struct explore_config config = config_of(&flooding_protocol, 3, 0, 1);
+    struct explore_result stays_down = run(&config);
+    config.restarts = true;
+    struct explore_result comes_back = run(&config);
+    assert_int_equal(comes_back.verdict, EXPLORE_COMPLETE);
+    assert_true(comes_back.states > stays_down.states);
+}
+
 /* A message that is lost between two that are up is taken for a crash: the three that would bring one a value. */
 static void flooding_needs_links_that_lose_nothing(void **state)
 {
@@ -368,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(k_crashes_take_k_plus_1_rounds),
         cmocka_unit_test(the_early_variant_agrees_among_who_is_up),
+        cmocka_unit_test(who_comes_back_breaks_nothing),
         cmocka_unit_test(flooding_needs_links_that_lose_nothing),
         cmocka_unit_test(every_strategy_of_a_traitor),
         cmocka_unit_test(silence_is_noticed),

@@ -170,6 +170,20 @@ static void set_gateways(struct world_options *world)
     world->faults = WORLD_VALUE;
 }
 
+/* Rounds grow with the group, and so does the number of faults that have to meet for one round less to matter. */
+static uint32_t nodes_of(const struct protocol *protocol)
+{
+    static const struct {
+        const char *protocol;
+        uint32_t nodes;
+    } list[] = {{"flooding", 3},          {"flooding-early", 4}, {"two-generals", 2},
+                {"byzantine-vectors", 4}, {"oral-messages", 4},  {"signed-messages", 3}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (strcmp(list[i].protocol, protocol->name) == 0)
+            return list[i].nodes;
+    return NODES;
+}
+
 static void set_campaign(const struct protocol *protocol, const struct mutant *mutant,
                          const struct mutants_options *options, struct mutant_measure *measure,
                          struct campaign_options *out)
@@ -185,8 +199,7 @@ static void set_campaign(const struct protocol *protocol, const struct mutant *m
     mutant_apply(mutant, &out->world);
     if (of_voter(mutant))
         set_gateways(&out->world);
-    if (options->node_count > 0)
-        out->world.node_count = options->node_count;
+    out->world.node_count = options->node_count > 0 ? options->node_count : nodes_of(protocol);
 }
 
 int mutants_measure(const struct protocol *protocol, const struct mutant *mutant,
@@ -212,5 +225,7 @@ int mutants_measure(const struct protocol *protocol, const struct mutant *mutant
                     options->campaigns);
         sum_up(out, seeds);
     }
+    if (out->needed && out->found < out->campaigns)
+        mutants_explore(protocol, out);
     return OK;
 }

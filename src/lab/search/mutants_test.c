@@ -81,6 +81,25 @@ static void a_rule_that_is_there_is_not_missed(void **state)
     assert_string_equal(measure.properties, "");
 }
 
+/* Two members have to crash in the midst of two multicasts in a row, which seeds do rarely. */
+static void what_seeds_do_not_find_is_explored(void **state)
+{
+    (void)state;
+    const struct protocol *early = protocol_find("flooding-early");
+    const struct mutants_options options = {.campaigns = 1, .seeds_max = 1, .seed_first = 1, .jobs = 1};
+    struct mutant_measure measure;
+    struct mutant mutant;
+    char why[256] = "";
+    assert_true(mutant_find(early, "tell-own-only", &mutant));
+    assert_int_equal(mutants_measure(early, &mutant, &options, &measure, why, sizeof why), OK);
+    assert_int_equal(measure.found, 0);
+    assert_true(measure.explored_steps > 0);
+    assert_string_equal(measure.explored_property, "FLD-2");
+    mutant.ablation = 0;
+    assert_int_equal(mutants_measure(early, &mutant, &options, &measure, why, sizeof why), OK);
+    assert_int_equal(measure.explored_steps, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +107,7 @@ int main(void)
         cmocka_unit_test(every_protocol_s_rules_are_listed_once),
         cmocka_unit_test(a_missing_rule_is_measured),
         cmocka_unit_test(a_rule_that_is_there_is_not_missed),
+        cmocka_unit_test(what_seeds_do_not_find_is_explored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
