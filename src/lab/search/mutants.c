@@ -72,6 +72,7 @@ static const struct {
      "requests are handed in by their own node only; a restart begins a session"},
     {"chandy-lamport", "ack-before-sync", "nothing is claimed under crashes, so nothing is read back"},
     {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
+    {"anti-entropy", "sessions-not-kept", "its updates need no sessions: each is delivered once, by its number"},
     {"two-generals", "ack-before-sync", "nothing is stored"},
     {"two-generals", "sessions-not-kept", "nothing is delivered"},
     {"flooding", "ack-before-sync", "nothing is stored"},
