@@ -1,5 +1,5 @@
 """Groups on a real cluster: three nodes, a group of three and a group of two; prefixes choose the group, the longest one
-first; enrolled clients; kill -9 and a wiped disk; dropping; and each refusal with its reason.
+first; enrolled clients; kill -9 and a wiped disk; dropping; a group that answers where default cannot; and each refusal with its reason.
 
 Talks RESP by hand, so it needs nothing but Python.
 """
@@ -312,6 +312,40 @@ def byzantine(cluster):
     assert cluster.ask(1, "GROUP.DROP", "p") == "OK"
 
 
+def available(cluster):
+    """An available group on the servers of byzantine(): it answers while default cannot, and both sides' answers meet."""
+    assert cluster.ask(1, "GROUP.CREATE", "tills", "PROTOCOL", "anti-entropy", "SERVICE", "till", "PREFIX",
+                       "till:") == "OK"
+    until("the first deposit", lambda: cluster.ask(1, "INCRBY", "till:anna", "100") == 100)
+    same = lambda value: all(cluster.ask(node, "GET", "till:anna") == value for node in NODES)
+    until("all have it", lambda: same("100"))
+    refused(cluster.ask(2, "DECRBY", "till:anna", "101"), "insufficient funds: the balance here is 100")
+    refused(cluster.ask(2, "SET", "till:anna", "5"), "tills know INCRBY, DECRBY and GET only")
+    refused(cluster.ask(2, "GROUP.CREATE", "x", "PROTOCOL", "anti-entropy", "SERVICE", "kv"), "service kv needs total order")
+    # Node 1 alone: default has no quorum, the tills go on.
+    cluster.kill(2)
+    cluster.kill(3)
+    assert cluster.ask(1, "DECRBY", "till:anna", "70") == 30
+    assert cluster.ask(1, "GET", "till:anna") == "30"
+    refused(cluster.ask(1, "SET", "plain", "2"), "") # CLUSTERDOWN, or INDETERMINATE while node 1 still leads
+    # The others without node 1, of whose payment they have heard nothing.
+    cluster.kill(1)
+    for node in (2, 3):
+        cluster.start(node, "--lab", "yes")
+    until("node 2 answers", lambda: cluster.ask(2, "GET", "till:anna") == "100")
+    assert cluster.ask(2, "DECRBY", "till:anna", "80") == 20
+    until("node 3 has it", lambda: cluster.ask(3, "GET", "till:anna") == "20")
+    # They meet: 100 cover one of the two, and all agree which; the other is reversed, and made good by later money.
+    cluster.start(1, "--lab", "yes")
+    books = lambda node: tuple(cluster.ask(node, "GET", key) for key in ("till:anna", "till:anna/reversed"))
+    until("all are the same again", lambda: {books(node) for node in NODES} in ({("20", "70")}, {("30", "80")}))
+    assert cluster.ask(3, "INCRBY", "till:anna", "50") == 0
+    until("it is made good", lambda: same("0"))
+    assert cluster.ask(2, "GET", "till:anna/reversed") == "0"
+    until("default orders again", lambda: cluster.ask(1, "SET", "plain", "2") == "OK")
+    assert cluster.ask(1, "GROUP.DROP", "tills") == "OK"
+
+
 def drop(cluster):
     assert cluster.ask(1, "GROUP.DROP", "two") == "OK"
     cluster.kill(3)
@@ -350,7 +384,7 @@ def check(root):
         until("a leader", lambda: cluster.ask(1, "SET", "plain", "1") == "OK")
         for node in NODES:
             until("every node answers", lambda n=node: cluster.ask(n, "GET", "plain") == "1")
-        for step in (refusals, create, routing, nested, clients, crashes, drop, limit, byzantine):
+        for step in (refusals, create, routing, nested, clients, crashes, drop, limit, byzantine, available):
             began = time.time()
             step(cluster)
             print(f"{step.__name__}: {time.time() - began:.1f} s", flush=True)

@@ -64,22 +64,31 @@ static void do_store(struct driver *driver, struct driver_member *member, const 
                                                                      .bytes = keep(driver, store->head, store->tail)};
 }
 
-/* A message's bytes: its fields, or one stored record. */
+/* A message's bytes: its fields, or a run of stored records. */
 static struct span message_bytes(struct driver *driver, const struct driver_member *member,
                                  const struct effect_send *send)
 {
     if (send->records_first == 0)
         return keep(driver, send->head, send->tail);
-    invariant(send->records_first == send->records_last && send->head.size + send->tail.size == 0,
-              "this driver sends one record, and nothing else beside it");
-    uint32_t i = 0;
-    while (i < member->record_count && member->records[i].position != send->records_first)
-        i++;
-    invariant(i < member->record_count, "a record that is sent is there");
-    uint8_t prefix[RECORD_PREFIX_SIZE];
-    const struct driver_record *record = &member->records[i];
-    record_prefix_write(prefix, (uint32_t)record->bytes.size, record->type, record->slot);
-    return keep(driver, span_of(prefix, sizeof prefix), record->bytes);
+    invariant(send->head.size + send->tail.size == 0, "this driver sends records alone");
+    struct buffer bytes;
+    buffer_init(&bytes, driver->heap);
+    uint64_t next = send->records_first;
+    for (uint32_t i = 0; i < member->record_count && next <= send->records_last; i++) {
+        const struct driver_record *record = &member->records[i];
+        if (record->position != next)
+            continue;
+        uint8_t prefix[RECORD_PREFIX_SIZE];
+        record_prefix_write(prefix, (uint32_t)record->bytes.size, record->type, record->slot);
+        invariant(buffer_append(&bytes, prefix, sizeof prefix) &&
+                      buffer_append(&bytes, record->bytes.data, record->bytes.size),
+                  "the test's heap is large enough");
+        next++;
+    }
+    invariant(next == send->records_last + 1, "records that are sent are there");
+    struct span kept = keep(driver, buffer_span(&bytes), (struct span){0});
+    buffer_free(&bytes);
+    return kept;
 }
 
 static void do_send(struct driver *driver, struct driver_member *member, const struct effect_send *send)

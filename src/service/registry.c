@@ -8,6 +8,7 @@
     X(kv_service)                                                                                                      \
     X(token_service)                                                                                                   \
     X(account_service)                                                                                                 \
+    X(till_service)                                                                                                    \
     X(proposal_service)                                                                                                \
     X(kv_groups_service)                                                                                               \
     X(none_service)

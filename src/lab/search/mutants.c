@@ -108,6 +108,7 @@ static const struct {
     {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
     {"raft", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
     {"paxos", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
+    {"anti-entropy", "sessions-not-kept", "its updates need no sessions: each is delivered once, by its number"},
     {"two-generals", "ack-before-sync", "nothing is stored"},
     {"two-generals", "sessions-not-kept", "nothing is delivered"},
     {"flooding", "ack-before-sync", "nothing is stored"},
