@@ -1,21 +1,23 @@
-/* Updates and counts, from the own node and from other members: who takes them, hands them on, or refuses them.
+/* What clients ask for, from the own node and from other members: who takes it, hands it on, or refuses it. Reads go to
+ * reads.h.
  *
  * The leader orders an update at once; a follower forwards it. Duplicates are not this module's matter: sessions filter
  * them when commands are delivered (Ongaro's thesis, 6.3). But it must know of them in one respect: REPLY_REFUSED
  * promises that a number will never execute. So a number that may lie in some log already, because it was handed in or
- * forwarded before, is never refused, and what was refused is never taken: messages may be doubled and late. Whatever is
- * dropped here, its node hands in again after a while, or when it learns who else orders.
+ * forwarded before, is never refused, and what was refused is never taken: messages may be doubled and late. Whatever
+ * is dropped here, its node hands in again after a while, or when it learns who else orders.
  *
- * A session need not be a member's: a client of the group that is none of its nodes sends bundles to whichever member it
- * reaches. Such a bundle is ordered, forwarded or dropped without a word: what it promises its session is the session's
- * node's matter, which hears of the outcome otherwise and sends again what it misses. So no REPLY is written for it, and
- * the numbers of the own session and of the forwarding member stay as they are. A member that does not lead drops what
- * was forwarded to it: two members that take each other for the leader would send it to and fro. */
+ * A session need not be a member's: a client of the group that is none of its nodes sends bundles to whichever member
+ * it reaches. Such a bundle is ordered, forwarded or dropped without a word: what it promises its session is the
+ * session's node's matter, which hears of the outcome otherwise and sends again what it misses. So no REPLY is written
+ * for it, and the numbers of the own session and of the forwarding member stay as they are. A member that does not lead
+ * drops what was forwarded to it: two members that take each other for the leader would send it to and fro. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_INTAKE_H
 
 #include "protocol/consensus/leader_messages.h"
 #include "protocol/consensus/peers.h"
+#include "protocol/consensus/reads.h"
 
 /* What a protocol offers; `self` is its member. */
 struct intake_order {
@@ -33,6 +35,7 @@ struct intake {
     const struct intake_order *order;
     void *self;
     struct peers *peers;
+    struct reads *reads;
     /* own numbers handed in: the highest taken, and the highest taken more than once */
     uint64_t incarnation, last, repeated_last;
 };
@@ -44,19 +47,12 @@ struct intake_role {
     bool disk_full;
 };
 
-/* REQUEST_UPDATE (of any session), REQUEST_COUNT. */
-void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
-void intake_on_count_request(struct intake *intake, struct intake_role role, const struct event *event,
-                             struct effects *out);
+/* REQUEST_UPDATE (of any session), REQUEST_READ, REQUEST_COUNT. */
+void intake_on_request(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
 
-/* FORWARD and COUNT, from members. NULL, or why a message was rejected. */
-const char *intake_on_forward(struct intake *intake, struct intake_role role, const struct event *event,
+/* A message of struct leader_wire, from a member. NULL, or why it was rejected. */
+const char *intake_on_message(struct intake *intake, struct intake_role role, const struct event *event,
                               struct effects *out);
-void intake_on_count(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
-
-/* REFUSE and COUNT_ACK, from the leader. */
-void intake_on_refuse(struct intake *intake, const struct event *event, struct effects *out);
-void intake_on_count_ack(const struct event *event, struct effects *out);
 
 void intake_canonical(const struct intake *intake, struct canon *out);
 
