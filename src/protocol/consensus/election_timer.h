@@ -2,8 +2,8 @@
  *
  * A timeout is drawn from [T, 2T), so that not all campaign at once, and again for each try, so that two candidates do
  * not go on taking each other's votes for ever. The timer is moved lazily: a sign of life only moves the deadline; when
- * the timer fires early, it is armed again. A broken connection to the leader is no proof, but a good reason: the member
- * tries at once, and a few times more within milliseconds, until the others have noticed as well. */
+ * the timer fires early, it is armed again. A broken connection to the leader is no proof, but a good reason: the
+ * member tries at once, and a few times more within milliseconds, until the others have noticed as well. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_ELECTION_TIMER_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_ELECTION_TIMER_H
 

@@ -1,4 +1,4 @@
-/* Updates and counts (intake.h). */
+/* What clients ask for (intake.h). */
 #include "protocol/consensus/intake.h"
 
 #include <string.h>
@@ -55,7 +55,7 @@ static void on_client_update(struct intake *intake, struct intake_role role, con
         effect_reply(out, REPLY_AGAIN, false, request->first_number, request->count, (struct span){0});
 }
 
-void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
+static void on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
 {
     const struct event_request *request = &event->request;
     if (request->count == 0)
@@ -104,7 +104,7 @@ static uint64_t highest(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-const char *intake_on_forward(struct intake *intake, struct intake_role role, const struct event *event,
+static const char *on_forward(struct intake *intake, struct intake_role role, const struct event *event,
                               struct effects *out)
 {
     const struct leader_forward *message = event->message.body;
@@ -138,7 +138,7 @@ const char *intake_on_forward(struct intake *intake, struct intake_role role, co
     return NULL;
 }
 
-void intake_on_refuse(struct intake *intake, const struct event *event, struct effects *out)
+static void on_refuse(const struct intake *intake, const struct event *event, struct effects *out)
 {
     const struct leader_refuse *refusal = event->message.body;
     if (refusal->count == 0 || refusal->incarnation != intake->incarnation)
@@ -152,7 +152,7 @@ static void reply_count(uint64_t number, uint32_t members, struct effects *out)
     effect_reply(out, REPLY_COUNT, false, number, 1, (struct span){0})->count_stored = members;
 }
 
-void intake_on_count_request(struct intake *intake, struct intake_role role, const struct event *event,
+static void on_count_request(const struct intake *intake, struct intake_role role, const struct event *event,
                              struct effects *out)
 {
     const struct leader_wire *wire = intake->order->wire;
@@ -163,7 +163,8 @@ void intake_on_count_request(struct intake *intake, struct intake_role role, con
         effect_send_one(out, wire->table, wire->slot, wire->count, &count, role.leader);
 }
 
-void intake_on_count(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
+static void on_count(const struct intake *intake, struct intake_role role, const struct event *event,
+                     struct effects *out)
 {
     const struct leader_wire *wire = intake->order->wire;
     const struct leader_count *count = event->message.body;
@@ -175,10 +176,42 @@ void intake_on_count(struct intake *intake, struct intake_role role, const struc
         event->message.incarnation;
 }
 
-void intake_on_count_ack(const struct event *event, struct effects *out)
+static void on_count_ack(const struct event *event, struct effects *out)
 {
     const struct leader_count_ack *ack = event->message.body;
     reply_count(ack->number, ack->count, out);
+}
+
+void intake_on_request(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out)
+{
+    const struct event_request *request = &event->request;
+    if (request->kind == REQUEST_UPDATE)
+        on_update(intake, role, event, out);
+    else if (request->kind == REQUEST_READ)
+        reads_request(intake->reads, role.leader, request->first_number, request->count, out);
+    else if (request->kind == REQUEST_COUNT)
+        on_count_request(intake, role, event, out);
+}
+
+const char *intake_on_message(struct intake *intake, struct intake_role role, const struct event *event,
+                              struct effects *out)
+{
+    const struct leader_wire *wire = intake->order->wire;
+    uint16_t type = event->message.type;
+    uint32_t from = event->message.from.node;
+    if (type == wire->forward)
+        return on_forward(intake, role, event, out);
+    if (type == wire->refuse)
+        on_refuse(intake, event, out);
+    else if (type == wire->count)
+        on_count(intake, role, event, out);
+    else if (type == wire->count_ack)
+        on_count_ack(event, out);
+    else if (type == wire->read && role.leads)
+        reads_on_question(intake->reads, peers_find(intake->peers, from), event->message.body);
+    else if (type == wire->read_ack && !role.leads && from == role.leader)
+        reads_on_answer(intake->reads, event->message.body, out);
+    return NULL;
 }
 
 void intake_canonical(const struct intake *intake, struct canon *out)

@@ -1,10 +1,11 @@
-/* Updates and counts, from the own node and from other members: who takes them, hands them on, or refuses them.
+/* What clients ask for, from the own node and from other members: who takes it, hands it on, or refuses it. Reads go to
+ * reads.h.
  *
  * The leader orders an update at once; a follower forwards it. Duplicates are not this module's matter: sessions filter
  * them when commands are delivered (Ongaro's thesis, 6.3). But it must know of them in one respect: REPLY_REFUSED
  * promises that a number will never execute. So a number that may lie in some log already, because it was handed in or
- * forwarded before, is never refused, and what was refused is never taken: messages may be doubled and late. Whatever is
- * dropped here, its node hands in again after a while, or when it learns who else orders.
+ * forwarded before, is never refused, and what was refused is never taken: messages may be doubled and late. Whatever
+ * is dropped here, its node hands in again after a while, or when it learns who else orders.
  *
  * A session need not be a member's: a client of the group that is none of its nodes sends bundles to whichever member it
  * reaches. Such a bundle is ordered, forwarded, or given back to the own node, which keeps it a while (REPLY_AGAIN); it is
@@ -15,6 +16,7 @@
 
 #include "protocol/consensus/leader_messages.h"
 #include "protocol/consensus/peers.h"
+#include "protocol/consensus/reads.h"
 
 /* What a protocol offers; `self` is its member. */
 struct intake_order {
@@ -32,6 +34,7 @@ struct intake {
     const struct intake_order *order;
     void *self;
     struct peers *peers;
+    struct reads *reads;
     /* own numbers handed in: the highest taken, and the highest taken more than once */
     uint64_t incarnation, last, repeated_last;
 };
@@ -43,19 +46,12 @@ struct intake_role {
     bool disk_full;
 };
 
-/* REQUEST_UPDATE (of any session), REQUEST_COUNT. */
-void intake_on_update(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
-void intake_on_count_request(struct intake *intake, struct intake_role role, const struct event *event,
-                             struct effects *out);
+/* REQUEST_UPDATE (of any session), REQUEST_READ, REQUEST_COUNT. */
+void intake_on_request(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
 
-/* FORWARD and COUNT, from members. NULL, or why a message was rejected. */
-const char *intake_on_forward(struct intake *intake, struct intake_role role, const struct event *event,
+/* A message of struct leader_wire, from a member. NULL, or why it was rejected. */
+const char *intake_on_message(struct intake *intake, struct intake_role role, const struct event *event,
                               struct effects *out);
-void intake_on_count(struct intake *intake, struct intake_role role, const struct event *event, struct effects *out);
-
-/* REFUSE and COUNT_ACK, from the leader. */
-void intake_on_refuse(struct intake *intake, const struct event *event, struct effects *out);
-void intake_on_count_ack(const struct event *event, struct effects *out);
 
 void intake_canonical(const struct intake *intake, struct canon *out);
 

@@ -69,7 +69,7 @@ static void update(struct intake_role role, uint64_t number)
     const struct event event = {.kind = EVENT_REQUEST,
                                 .request = {.kind = REQUEST_UPDATE, .incarnation = 30, .first_number = number,
                                             .count = 1, .bytes = bundle(3, 30, number)}};
-    intake_on_update(&intake, role, &event, &group.out);
+    intake_on_request(&intake, role, &event, &group.out);
 }
 
 static const char *forwarded(struct intake_role role, uint32_t from, struct span contents)
@@ -77,8 +77,9 @@ static const char *forwarded(struct intake_role role, uint32_t from, struct span
     group_clear(&group);
     const struct leader_forward message = {.bundle = contents};
     const struct event event = {.kind = EVENT_MESSAGE,
-                                .message = {.from = {from, 1}, .incarnation = 10 * from, .body = &message}};
-    return intake_on_forward(&intake, role, &event, &group.out);
+                                .message = {.type = GROUP_FORWARD, .from = {from, 1}, .incarnation = 10 * from,
+                                            .body = &message}};
+    return intake_on_message(&intake, role, &event, &group.out);
 }
 
 static enum reply_kind replied(void)
@@ -144,16 +145,17 @@ static void a_refusal_holds_for_what_was_handed_in_once(void **state)
     (void)state;
     update(follows, 1);
     struct leader_refuse refusal = {.incarnation = 30, .first_number = 1, .count = 1};
-    const struct event event = {.kind = EVENT_MESSAGE, .message = {.from = {2, 1}, .body = &refusal}};
+    const struct event event = {.kind = EVENT_MESSAGE,
+                                .message = {.type = GROUP_REFUSE, .from = {2, 1}, .body = &refusal}};
     group_clear(&group);
-    intake_on_refuse(&intake, &event, &group.out);
+    (void)intake_on_message(&intake, follows, &event, &group.out);
     assert_int_equal(replied(), REPLY_REFUSED);
     update(follows, 1);
     group_clear(&group);
-    intake_on_refuse(&intake, &event, &group.out);
+    (void)intake_on_message(&intake, follows, &event, &group.out);
     assert_int_equal(group.out.count, 0);
     refusal = (struct leader_refuse){.incarnation = 29, .first_number = 9, .count = 1};
-    intake_on_refuse(&intake, &event, &group.out);
+    (void)intake_on_message(&intake, follows, &event, &group.out);
     assert_int_equal(group.out.count, 0);
 }
 
@@ -175,12 +177,12 @@ static void foreign_sessions_are_never_answered(void **state)
     struct event event = {.kind = EVENT_REQUEST,
                           .request = {.kind = REQUEST_UPDATE, .origin = 9, .incarnation = 90, .first_number = 4,
                                       .count = 1, .bytes = bundle(9, 90, 4)}};
-    intake_on_update(&intake, leads, &event, &group.out);
+    intake_on_request(&intake, leads, &event, &group.out);
     assert_true(appended == 1 && appended_origin == 9);
-    intake_on_update(&intake, full, &event, &group.out);
-    intake_on_update(&intake, lost, &event, &group.out);
+    intake_on_request(&intake, full, &event, &group.out);
+    intake_on_request(&intake, lost, &event, &group.out);
     busy = true;
-    intake_on_update(&intake, leads, &event, &group.out);
+    intake_on_request(&intake, leads, &event, &group.out);
     assert_null(forwarded(leads, 2, bundle(9, 90, 4)));
     busy = false;
     assert_null(forwarded(full, 2, bundle(9, 90, 4)));
@@ -188,14 +190,14 @@ static void foreign_sessions_are_never_answered(void **state)
     assert_true(appended == 1 && group.out.count == 0);
     assert_null(forwarded(leads, 2, bundle(9, 90, 4)));
     assert_true(appended == 2 && appended_origin == 9);
-    intake_on_update(&intake, follows, &event, &group.out);
+    intake_on_request(&intake, follows, &event, &group.out);
     struct leader_forward message;
     group_sent(&group, GROUP_FORWARD, 2, &message);
     const struct peer *peer = peers_find(&group.peers, 2);
     assert_true(intake.incarnation == 0 && intake.last == 0);
     assert_true(peer->taken_incarnation == 0 && peer->taken_last == 0 && peer->refused_last == 0);
     event.request.origin = 0; /* the own one */
-    intake_on_update(&intake, leads, &event, &group.out);
+    intake_on_request(&intake, leads, &event, &group.out);
     assert_int_equal(intake.last, 4);
 }
 
@@ -204,19 +206,20 @@ static void counts_are_asked_of_the_leader(void **state)
     (void)state;
     const struct event request = {.kind = EVENT_REQUEST,
                                   .request = {.kind = REQUEST_COUNT, .first_number = 8, .index = 7}};
-    intake_on_count_request(&intake, leads, &request, &group.out);
+    intake_on_request(&intake, leads, &request, &group.out);
     assert_int_equal(replied(), REPLY_COUNT);
     assert_int_equal(group.list[0].reply.count_stored, 4);
     group_clear(&group);
-    intake_on_count_request(&intake, follows, &request, &group.out);
+    intake_on_request(&intake, follows, &request, &group.out);
     struct leader_count question;
     group_sent(&group, GROUP_COUNT, 2, &question);
     assert_true(question.number == 8 && question.index == 7);
     group_clear(&group);
-    const struct event asked = {.kind = EVENT_MESSAGE, .message = {.from = {5, 1}, .body = &question}};
-    intake_on_count(&intake, follows, &asked, &group.out);
+    const struct event asked = {.kind = EVENT_MESSAGE,
+                                .message = {.type = GROUP_COUNT, .from = {5, 1}, .body = &question}};
+    (void)intake_on_message(&intake, follows, &asked, &group.out);
     assert_int_equal(group.out.count, 0);
-    intake_on_count(&intake, leads, &asked, &group.out);
+    (void)intake_on_message(&intake, leads, &asked, &group.out);
     struct leader_count_ack ack;
     group_sent(&group, GROUP_COUNT_ACK, 5, &ack);
     assert_true(ack.number == 8 && ack.count == 4);

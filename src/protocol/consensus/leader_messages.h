@@ -1,5 +1,5 @@
-/* The messages with which members hand requests and reads on to the one who orders. What they say does not depend on the
- * protocol; each protocol has them in its own table, at places of its own (struct leader_wire). */
+/* The messages with which members hand requests and reads on to the one who orders. What they say does not depend on
+ * the protocol; each protocol has them in its own table, at places of its own (struct leader_wire). */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_LEADER_MESSAGES_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_LEADER_MESSAGES_H
 

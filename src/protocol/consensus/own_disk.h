@@ -1,6 +1,6 @@
-/* What a member knows of its own disk: how much it has written, how much of that survives a crash, and whether the
- * disk still works. A message that depends on a record waits for that record's position; a disk that finishes nothing
- * for a whole timeout hangs, and its member should not lead.
+/* What a member knows of its own disk: how much it has written, how much of that survives a crash, and whether the disk
+ * still works. A message that depends on a record waits for that record's position; a disk that finishes nothing for a
+ * whole timeout hangs, and its member should not lead.
  *
  * Invariants: positions rise; only what was written is ever stored. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_OWN_DISK_H

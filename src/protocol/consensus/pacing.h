@@ -1,11 +1,11 @@
 /* How a leader sends its entries to each member: when, from where on, and how much at a time.
  *
  * All of a turn's entries go out at its end, in one message for all members that need the same, and without waiting for
- * the answers to earlier ones (pipelining, thesis 10.2.1), up to a bound of messages and bytes that are unanswered. Where
- * it is not known what a member has, one question is out at a time (PROBE); who fell behind what is kept has to adopt a
- * checkpoint (INSTALL). Messages are lost: a heartbeat's answer tells what was received, and if that is less than what
- * was sent before the heartbeat, sending begins anew from there. What is large travels in pieces, and heartbeats overtake
- * it, so it is not thought lost because one of them came first.
+ * the answers to earlier ones (pipelining, thesis 10.2.1), up to a bound of messages and bytes that are unanswered.
+ * Where it is not known what a member has, one question is out at a time (PROBE); who fell behind what is kept has to
+ * adopt a checkpoint (INSTALL). Messages are lost: a heartbeat's answer tells what was received, and if that is less
+ * than what was sent before the heartbeat, sending begins anew from there. What is large travels in pieces, and
+ * heartbeats overtake it, so it is not thought lost because one of them came first.
  *
  * Entries are named by numbers that rise by one: the protocol knows what they are. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PACING_H

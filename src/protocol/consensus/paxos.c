@@ -175,12 +175,12 @@ static handler *const handlers[PAXOS_MESSAGE_COUNT] = {
     [PAXOS_ACCEPTED] = paxos_on_accepted,
     [PAXOS_NACK] = paxos_on_nack,
     [PAXOS_BEAT_ACK] = paxos_on_beat_ack,
-    [PAXOS_FORWARD] = paxos_on_forward,
-    [PAXOS_REFUSE] = paxos_on_refuse,
-    [PAXOS_READ] = paxos_on_read,
-    [PAXOS_READ_ACK] = paxos_on_read_ack,
-    [PAXOS_COUNT] = paxos_on_count,
-    [PAXOS_COUNT_ACK] = paxos_on_count_ack,
+    [PAXOS_FORWARD] = paxos_on_leader_message,
+    [PAXOS_REFUSE] = paxos_on_leader_message,
+    [PAXOS_READ] = paxos_on_leader_message,
+    [PAXOS_READ_ACK] = paxos_on_leader_message,
+    [PAXOS_COUNT] = paxos_on_leader_message,
+    [PAXOS_COUNT_ACK] = paxos_on_leader_message,
     [PAXOS_INSTALL] = paxos_on_install,
     [PAXOS_RECOVER] = paxos_on_recover,
     [PAXOS_RECOVER_ACK] = paxos_on_recover_ack,
@@ -298,7 +298,8 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
         self->peers.majority--;
     self->reported = heap_alloc_zero(heap, spec->member_count * sizeof *self->reported);
     invariant(self->reported != NULL, "heap_size covers what a member takes");
-    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, PAXOS_SLOT, PAXOS_TIMER_ELECTION);
+    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, PAXOS_SLOT,
+                          PAXOS_TIMER_ELECTION);
     paxos_request_create(self);
     return self;
 }
@@ -349,7 +350,7 @@ const struct protocol paxos_protocol = {
     .durable = true,
     .masks = MASKS_TIMING,
     .members_for_k = MEMBERS_2K_PLUS_1,
-    .maturity = MATURITY_LAB,
+    .maturity = MATURITY_PRODUCTION,
     .messages = {message_types, PAXOS_MESSAGE_COUNT},
     .records = {record_types, PAXOS_RECORD_COUNT},
     .ablations = ablations,

@@ -200,12 +200,8 @@ void paxos_match_anew(struct paxos *self);
 /* paxos_request.c */
 void paxos_request_create(struct paxos *self);
 void paxos_on_request(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_forward(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_refuse(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_count(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_count_ack(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_read(struct paxos *self, const struct event *event, struct effects *out);
-void paxos_on_read_ack(struct paxos *self, const struct event *event, struct effects *out);
+/* FORWARD to COUNT_ACK: what is handed on to the leader, and its answers. */
+void paxos_on_leader_message(struct paxos *self, const struct event *event, struct effects *out);
 void paxos_read_timeout(struct paxos *self, const struct event *event, struct effects *out);
 /* Leader, before it sends: ends the round that a majority answered, begins the next one. */
 void paxos_read_beats(struct paxos *self, const struct event *event, struct effects *out);

@@ -95,7 +95,8 @@ static void ask_all(struct paxos *self, uint64_t round, bool pre, struct effects
     const struct paxos_prepare prepare = {
         .round = round, .from = self->commit + 1, .nonce = self->incarnation, .pre = pre};
     if (self->peers.count > 1)
-        effect_send(out, &paxos_messages, PAXOS_SLOT, PAXOS_PREPARE, &prepare, self->peers.others, self->peers.count - 1);
+        effect_send(out, &paxos_messages, PAXOS_SLOT, PAXOS_PREPARE, &prepare, self->peers.others,
+                    self->peers.count - 1);
 }
 
 /* PMS 2.2, phase 1a, for all slots from the first that is not known to be chosen. */

@@ -1,8 +1,8 @@
 /* Paxos: what its clients ask for: how intake.h and reads.h see a Paxos member.
  *
- * Reads (MPX-4) are confirmed by a majority of which nobody has promised a higher ballot. Whatever was chosen before, in
- * any ballot up to its own, the leader knew or had to choose again; so it must have chosen all that it took over before
- * it serves any. The read's mark is the commit slot. */
+ * Reads (MPX-4) are confirmed by a majority of which nobody has promised a higher ballot. Whatever was chosen before,
+ * in any ballot up to its own, the leader knew or had to choose again; so it must have chosen all that it took over
+ * before it serves any. The read's mark is the commit slot. */
 #include "protocol/consensus/paxos_internal.h"
 
 static const struct leader_wire wire = {
@@ -67,7 +67,7 @@ static uint32_t count_stored(void *member, uint64_t index)
 void paxos_request_create(struct paxos *self)
 {
     static const struct intake_order order = {&wire, overloaded, append, count_stored};
-    self->intake = (struct intake){.order = &order, .self = self, .peers = &self->peers};
+    self->intake = (struct intake){.order = &order, .self = self, .peers = &self->peers, .reads = &self->reads};
     self->reads.wire = &wire;
 }
 
@@ -79,58 +79,17 @@ static struct intake_role part(const struct paxos *self)
 
 void paxos_on_request(struct paxos *self, const struct event *event, struct effects *out)
 {
-    const struct event_request *request = &event->request;
-    switch (request->kind) {
-    case REQUEST_UPDATE:
-        intake_on_update(&self->intake, part(self), event, out);
-        return;
-    case REQUEST_READ:
-        reads_request(&self->reads, self->leader, request->first_number, request->count, out);
-        return;
-    case REQUEST_COUNT:
-        intake_on_count_request(&self->intake, part(self), event, out);
-        return;
-    case REQUEST_CALL:
-        paxos_reject(out, "rejected: Paxos carries no calls between members", request->to.node);
-        return;
-    }
+    if (event->request.kind == REQUEST_CALL)
+        paxos_reject(out, "rejected: Paxos carries no calls between members", event->request.to.node);
+    else
+        intake_on_request(&self->intake, part(self), event, out);
 }
 
-void paxos_on_forward(struct paxos *self, const struct event *event, struct effects *out)
+void paxos_on_leader_message(struct paxos *self, const struct event *event, struct effects *out)
 {
-    const char *why = intake_on_forward(&self->intake, part(self), event, out);
+    const char *why = intake_on_message(&self->intake, part(self), event, out);
     if (why != NULL)
         paxos_reject(out, why, event->message.from.node);
-}
-
-void paxos_on_refuse(struct paxos *self, const struct event *event, struct effects *out)
-{
-    intake_on_refuse(&self->intake, event, out);
-}
-
-void paxos_on_count(struct paxos *self, const struct event *event, struct effects *out)
-{
-    intake_on_count(&self->intake, part(self), event, out);
-}
-
-void paxos_on_count_ack(struct paxos *self, const struct event *event, struct effects *out)
-{
-    (void)self;
-    intake_on_count_ack(event, out);
-}
-
-void paxos_on_read(struct paxos *self, const struct event *event, struct effects *out)
-{
-    const struct leader_read *question = event->message.body;
-    (void)out;
-    if (self->role == PAXOS_LEADER)
-        reads_on_question(&self->reads, peers_find(&self->peers, event->message.from.node), question->number);
-}
-
-void paxos_on_read_ack(struct paxos *self, const struct event *event, struct effects *out)
-{
-    if (self->role != PAXOS_LEADER && event->message.from.node == self->leader)
-        reads_on_answer(&self->reads, event->message.body, out);
 }
 
 void paxos_read_timeout(struct paxos *self, const struct event *event, struct effects *out)

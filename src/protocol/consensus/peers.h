@@ -2,12 +2,12 @@
  * each it hears, who counts, who is silent, and what a majority has reached.
  *
  * Words. A member's *place* is that in the specification's list. A *mark* is a number that rises along the protocol's
- * entries (Raft's index, Paxos' slot); `match` is the mark up to which a member has them on disk. A *beat* is a leader's
- * number for a round of confirmation, by heartbeats and by reads.
+ * entries (Raft's index, Paxos' slot); `match` is the mark up to which a member has them on disk. A *beat* is a
+ * leader's number for a round of confirmation, by heartbeats and by reads.
  *
  * Invariants. Only members that say that they are voters count, and one that restarted counts only when it has said so
- * again: its disk may be gone. A leader that a majority does not answer for a while is to step down, so that its clients
- * go elsewhere (Ongaro's thesis, 6.2). */
+ * again: its disk may be gone. A leader that a majority does not answer for a while is to step down, so that its
+ * clients go elsewhere (Ongaro's thesis, 6.2). */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_PEERS_H
 #define LOCKSTEP_PROTOCOL_CONSENSUS_PEERS_H
 

@@ -154,12 +154,12 @@ static handler *const handlers[RAFT_MESSAGE_COUNT] = {
     [RAFT_ROUND_ACK] = raft_on_round_ack,
     [RAFT_VOTE] = raft_on_vote,
     [RAFT_VOTE_ACK] = raft_on_vote_ack,
-    [RAFT_FORWARD] = raft_on_forward,
-    [RAFT_REFUSE] = raft_on_refuse,
-    [RAFT_READ] = raft_on_read,
-    [RAFT_READ_ACK] = raft_on_read_ack,
-    [RAFT_COUNT] = raft_on_count,
-    [RAFT_COUNT_ACK] = raft_on_count_ack,
+    [RAFT_FORWARD] = raft_on_leader_message,
+    [RAFT_REFUSE] = raft_on_leader_message,
+    [RAFT_READ] = raft_on_leader_message,
+    [RAFT_READ_ACK] = raft_on_leader_message,
+    [RAFT_COUNT] = raft_on_leader_message,
+    [RAFT_COUNT_ACK] = raft_on_leader_message,
     [RAFT_INSTALL] = raft_on_install,
     [RAFT_RECOVER] = raft_on_recover,
     [RAFT_RECOVER_ACK] = raft_on_recover_ack,
@@ -271,7 +271,8 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     random_seed(&self->random, seed);
     self->spec = spec;
     peers_create(&self->peers, heap, spec);
-    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, RAFT_SLOT, RAFT_TIMER_ELECTION);
+    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, RAFT_SLOT,
+                          RAFT_TIMER_ELECTION);
     raft_request_create(self);
     return self;
 }

@@ -168,12 +168,8 @@ bool raft_follow_leader(struct raft *self, const struct event *event, uint64_t t
 /* raft_request.c */
 void raft_request_create(struct raft *self);
 void raft_on_request(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_forward(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_refuse(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_count(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_count_ack(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_read(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_read_ack(struct raft *self, const struct event *event, struct effects *out);
+/* FORWARD to COUNT_ACK: what is handed on to the leader, and its answers. */
+void raft_on_leader_message(struct raft *self, const struct event *event, struct effects *out);
 void raft_read_timeout(struct raft *self, const struct event *event, struct effects *out);
 /* Leader, before it sends: ends the round that a majority answered, begins the next one. */
 void raft_read_rounds(struct raft *self, const struct event *event, struct effects *out);

@@ -43,7 +43,7 @@ static uint32_t count_stored(void *member, uint64_t index)
 void raft_request_create(struct raft *self)
 {
     static const struct intake_order order = {&wire, overloaded, append, count_stored};
-    self->intake = (struct intake){.order = &order, .self = self, .peers = &self->peers};
+    self->intake = (struct intake){.order = &order, .self = self, .peers = &self->peers, .reads = &self->reads};
     self->reads.wire = &wire;
 }
 
@@ -55,58 +55,17 @@ static struct intake_role part(const struct raft *self)
 
 void raft_on_request(struct raft *self, const struct event *event, struct effects *out)
 {
-    const struct event_request *request = &event->request;
-    switch (request->kind) {
-    case REQUEST_UPDATE:
-        intake_on_update(&self->intake, part(self), event, out);
-        return;
-    case REQUEST_READ:
-        reads_request(&self->reads, self->leader, request->first_number, request->count, out);
-        return;
-    case REQUEST_COUNT:
-        intake_on_count_request(&self->intake, part(self), event, out);
-        return;
-    case REQUEST_CALL:
-        raft_reject(out, "rejected: Raft carries no calls between members", request->to.node);
-        return;
-    }
+    if (event->request.kind == REQUEST_CALL)
+        raft_reject(out, "rejected: Raft carries no calls between members", event->request.to.node);
+    else
+        intake_on_request(&self->intake, part(self), event, out);
 }
 
-void raft_on_forward(struct raft *self, const struct event *event, struct effects *out)
+void raft_on_leader_message(struct raft *self, const struct event *event, struct effects *out)
 {
-    const char *why = intake_on_forward(&self->intake, part(self), event, out);
+    const char *why = intake_on_message(&self->intake, part(self), event, out);
     if (why != NULL)
         raft_reject(out, why, event->message.from.node);
-}
-
-void raft_on_refuse(struct raft *self, const struct event *event, struct effects *out)
-{
-    intake_on_refuse(&self->intake, event, out);
-}
-
-void raft_on_count(struct raft *self, const struct event *event, struct effects *out)
-{
-    intake_on_count(&self->intake, part(self), event, out);
-}
-
-void raft_on_count_ack(struct raft *self, const struct event *event, struct effects *out)
-{
-    (void)self;
-    intake_on_count_ack(event, out);
-}
-
-void raft_on_read(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct leader_read *question = event->message.body;
-    (void)out;
-    if (self->role == RAFT_LEADER)
-        reads_on_question(&self->reads, peers_find(&self->peers, event->message.from.node), question->number);
-}
-
-void raft_on_read_ack(struct raft *self, const struct event *event, struct effects *out)
-{
-    if (self->role != RAFT_LEADER && event->message.from.node == self->leader)
-        reads_on_answer(&self->reads, event->message.body, out);
 }
 
 void raft_read_timeout(struct raft *self, const struct event *event, struct effects *out)

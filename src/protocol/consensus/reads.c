@@ -79,8 +79,9 @@ void reads_forget(struct reads *reads, struct peer *peer)
 }
 
 /* A new question of the same member replaces one that still waits: it has given up on that. */
-void reads_on_question(struct reads *reads, struct peer *peer, uint64_t number)
+void reads_on_question(struct reads *reads, struct peer *peer, const struct leader_read *question)
 {
+    uint64_t number = question->number;
     if (number <= peer->read_gathered || number <= peer->read_flying)
         return; /* doubled on the way, or no number at all */
     reads->remote_gathered += peer->read_gathered == 0;

@@ -1,14 +1,14 @@
 /* Linearizable reads that need no entry (Ongaro's thesis, 6.4: the read index).
  *
  * A leader may have been deposed without knowing. So before it serves reads it notes up to which mark (peers.h) all is
- * committed, has a majority confirm in a new beat that it still leads, and lets the reads see at least that. Exactly one
- * beat is in flight; all reads that come in the meantime are gathered for the next. A follower asks the leader for a
- * mark, one question at a time, and serves its reads itself when it has executed that much.
+ * committed, has a majority confirm in a new beat that it still leads, and lets the reads see at least that. Exactly
+ * one beat is in flight; all reads that come in the meantime are gathered for the next. A follower asks the leader for
+ * a mark, one question at a time, and serves its reads itself when it has executed that much.
  *
- * A read moves: gathered -> flying (in a beat, or asked) -> ready (waiting to be applied) -> delivered. An answer counts
- * only for the question that is out: each question has a new number, also when it is repeated to another leader, so that
- * no read is served by a mark from before it came. With no leader in sight, reads that are not ready go back to node/
- * with REPLY_AGAIN.
+ * A read moves: gathered -> flying (in a beat, or asked) -> ready (waiting to be applied) -> delivered. An answer
+ * counts only for the question that is out: each question has a new number, also when it is repeated to another leader,
+ * so that no read is served by a mark from before it came. With no leader in sight, reads that are not ready go back to
+ * node/ with REPLY_AGAIN.
  *
  * When a leader knows enough to answer is the protocol's matter: it says when its commit mark counts. */
 #ifndef LOCKSTEP_PROTOCOL_CONSENSUS_READS_H
@@ -56,7 +56,7 @@ void reads_unlead(struct reads *reads, struct peers *peers);
 void reads_forget(struct reads *reads, struct peer *peer);
 
 /* Leader: READ of a member. */
-void reads_on_question(struct reads *reads, struct peer *peer, uint64_t number);
+void reads_on_question(struct reads *reads, struct peer *peer, const struct leader_read *question);
 
 struct reads_leader {
     uint64_t commit; /* mark */

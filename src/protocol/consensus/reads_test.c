@@ -6,6 +6,8 @@
 static struct group group;
 static struct reads reads;
 
+static const struct leader_read six = {.number = 6, .count = 1};
+
 static struct peer *peer(uint32_t node)
 {
     return peers_find(&group.peers, node);
@@ -92,11 +94,11 @@ static void a_leader_that_may_be_behind_serves_none(void **state)
 static void a_members_question_is_answered_with_its_mark(void **state)
 {
     (void)state;
-    reads_on_question(&reads, peer(5), 6);
-    reads_on_question(&reads, peer(5), 6); /* doubled */
+    reads_on_question(&reads, peer(5), &six);
+    reads_on_question(&reads, peer(5), &six); /* doubled */
     assert_int_equal(reads.remote_gathered, 1);
     lead_turn(8, true);
-    reads_on_question(&reads, peer(5), 6); /* late */
+    reads_on_question(&reads, peer(5), &six); /* late */
     assert_int_equal(reads.remote_gathered, 0);
     for (uint32_t node = 1; node <= 5; node++)
         peers_beat(&group.peers, peer(node), 1);
@@ -112,7 +114,7 @@ static void a_members_question_is_answered_with_its_mark(void **state)
 static void a_restarted_member_has_no_question(void **state)
 {
     (void)state;
-    reads_on_question(&reads, peer(5), 6);
+    reads_on_question(&reads, peer(5), &six);
     reads_forget(&reads, peer(5));
     lead_turn(8, true);
     assert_int_equal(group.peers.beat, 0);
