@@ -24,8 +24,9 @@ static void print_help(void)
          "durable. Prints how many states there are, and the shortest trace of a violation. Exit status: 0 none, 1 a\n"
          "violation or a failed audit, 2 bad usage.\n"
          "\n"
-         "Without options raft and paxos are explored with 3 nodes, --channel fifo --synchronous, two-phase-commit\n"
-         "with 3 and --channel doubling, others with 2 nodes and --channel any: all of these end within seconds.\n"
+         "Without options raft and paxos are explored with 3 nodes, --channel fifo --synchronous, pbft so with 4 and\n"
+         "requests at node 1, two-phase-commit with 3 and --channel doubling, others with 2 nodes and --channel any:\n"
+         "all of these end within seconds.\n"
          "\n"
          "  --nodes N          members (at most 5)\n"
          "  --requests N       clients' requests (default 1, at most 8), each to any member\n"
@@ -332,8 +333,11 @@ static void set_usual(struct explore_config *config)
 {
     bool raft = strcmp(config->protocol->name, "raft") == 0 || strcmp(config->protocol->name, "paxos") == 0;
     bool commit = strcmp(config->protocol->name, "two-phase-commit") == 0;
-    config->nodes = raft || commit ? 3 : 2;
-    config->fifo = config->synchronous = raft;
+    bool pbft = strcmp(config->protocol->name, "pbft") == 0; /* its primaries follow from its members' places */
+    config->nodes = pbft ? 4 : raft || commit ? 3 : 2;
+    config->fifo = config->synchronous = raft || pbft;
+    config->symmetry = !pbft;
+    config->request_at = pbft ? 1 : 0;
     config->doubling = commit;
 }
 

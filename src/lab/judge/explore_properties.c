@@ -6,6 +6,7 @@
 #include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
 #include "protocol/consensus/paxos.h"
+#include "protocol/consensus/pbft.h"
 #include "protocol/consensus/raft.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
@@ -18,6 +19,8 @@ const struct explore_property *explore_property_of(const struct protocol *protoc
         return &explore_two_generals_property;
     if (protocol == &paxos_protocol)
         return &explore_paxos_property;
+    if (protocol == &pbft_protocol)
+        return &explore_pbft_property;
     return protocol == &two_phase_commit_protocol ? &explore_two_phase_commit_property : NULL;
 }
 
@@ -25,6 +28,7 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
 {
     static const struct explore_timer raft[] = {
         {"election", 0, 1, 2, false}, {"heartbeat", 0, 2, 0, false}, {"read", 0, 3, 0, false}};
+    static const struct explore_timer pbft[] = {{"view", 0, 1, 0, false}, {"status", 0, 2, 0, false}};
     static const struct explore_timer two_phase_commit[] = {{"wait", 0, 0, EXPLORE_UNLIMITED, false},
                                                             {"ready", 0, 1, EXPLORE_UNLIMITED, false},
                                                             {"resend", 0, 2, EXPLORE_UNLIMITED, false}};
@@ -41,6 +45,10 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
     if (protocol == &two_phase_commit_protocol) {
         memcpy(out, two_phase_commit, sizeof two_phase_commit);
         return sizeof two_phase_commit / sizeof two_phase_commit[0];
+    }
+    if (protocol == &pbft_protocol) {
+        memcpy(out, pbft, sizeof pbft);
+        return sizeof pbft / sizeof pbft[0];
     }
     if (protocol == &two_generals_protocol) { /* dawn never comes: whatever may happen, may happen before it */
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};

@@ -24,6 +24,12 @@ static void fetch_missing(struct pbft *self, struct effects *out)
     }
 }
 
+void pbft_status_arm(struct pbft *self, struct effects *out)
+{
+    self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
+    effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
+}
+
 void pbft_status_due(struct pbft *self, struct effects *out)
 {
     const struct pbft_status status = {
@@ -35,8 +41,7 @@ void pbft_status_due(struct pbft *self, struct effects *out)
     if (self->checkpoint_failed && self->pending_number == self->executed && !self->adopt_pending)
         pbft_checkpoint_take(self, out);
     pbft_adopt_if_behind(self, out);
-    self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
-    effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
+    pbft_status_arm(self, out);
 }
 
 /* `together`: it is active in the same view, so votes of that are of use to it. */
