@@ -106,6 +106,7 @@ static void canon_peer(struct canon *out, const struct pbft *self, const struct 
     canon_u64(out, peer->answer.view);
     canon_u64(out, peer->answer.number);
     canon_u64(out, peer->view);
+    canon_u64(out, peer->waits % PBFT_ACK_RESENDS);
 }
 
 static void canon_view(struct canon *out, const struct pbft *self)
