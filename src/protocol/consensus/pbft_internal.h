@@ -22,6 +22,8 @@ enum {
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
+    PBFT_VIEW_RESENDS = 4,    /* STATUSes of one who waits for the same view, for one VIEW-CHANGE that is sent again */
+    PBFT_ACK_RESENDS = 16,    /* the same, for ACKs to one who is not the new primary */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_DIGEST_SIZE = 32,
@@ -124,6 +126,7 @@ struct pbft_peer {
     uint64_t has_next;
     struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
+    uint32_t waits;              /* STATUSes from it while both waited for the same view */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
 
@@ -355,7 +358,7 @@ void pbft_on_new_view(struct pbft *self, const struct event *event, struct effec
 void pbft_join(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
-void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out);
+void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out);
 /* K, of the specification. */
 uint64_t pbft_interval(const struct group_spec *spec);
 size_t pbft_change_max(const struct group_spec *spec);

@@ -196,10 +196,10 @@ static void try_new_view(struct pbft *self, struct effects *out)
     self->new_view_size = size;
     self->new_view_of = self->view;
     enter(self, self->view, out);
-    pbft_send_view(self, 0, out);
+    pbft_send_view(self, 0, false, out);
 }
 
-void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out)
+void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out)
 {
     if (!self->active && self->change_size > 0)
         send_change(self, to, out);
@@ -209,7 +209,7 @@ void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out)
                                               .changes = span_of(self->new_view, self->new_view_size)};
         pbft_send(self, to, PBFT_NEW_VIEW, &message, out)->after = pbft_after(self, self->state_position);
     }
-    for (uint32_t i = 0; to != 0 && i < self->member_count; i++)
+    for (uint32_t i = 0; acks && i < self->member_count; i++)
         if (i != self->self_place && self->peers[i].change.view == self->view)
             send_ack(self, i, to, out);
 }
