@@ -21,6 +21,7 @@ enum option_kind {
 
 struct option_entry {
     const char *name;
+    uint32_t roles; /* who takes it: bits of enum config_role */
     enum option_kind kind;
     size_t offset; /* in struct host_options */
     uint64_t min, max; /* of numbers; times in nanoseconds */
@@ -31,40 +32,58 @@ struct option_entry {
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-/* X(name, kind, field, min, max, help) */
-#define OPTION_LIST(X)                                                                                                 \
-    X("id", OPTION_NUMBER, id, 1, 999999999, "number of this node, from 1 on, different on every node")               \
-    X("listen", OPTION_TEXT, listen, 0, 0, "host:port for clients")                                                    \
-    X("advertise", OPTION_TEXT, advertise, 0, 0, "host:port at which clients elsewhere reach it, if not --listen")     \
-    X("peer-listen", OPTION_TEXT, peer_listen, 0, 0,                                                                   \
-      "host:port for the other nodes, if not that of --listen with its port + 10000")                                  \
-    X("peers", OPTION_TEXT, peers, 0, 0,                                                                               \
-      "all nodes of the cluster, this one included: 1=host:port,2=host:port,...; none: a cluster of one")              \
-    X("data", OPTION_TEXT, data, 0, 0, "data directory")                                                               \
-    X("cluster-name", OPTION_TEXT, cluster_name, 0, 0, "nodes of clusters with different names refuse one another")    \
-    X("protocol", OPTION_TEXT, protocol, 0, 0,                                                                         \
-      "by which the nodes agree, the same on all: raft or paxos")                                                      \
-    X("init", OPTION_YES_NO, init, 0, 0,                                                                               \
-      "this is a new node of a new cluster; without it an empty directory is filled from the other nodes")             \
-    X("lab", OPTION_YES_NO, lab, 0, 0, "GROUP.CREATE takes protocols of lab maturity too")                             \
-    X("protected-mode", OPTION_YES_NO, protected_mode, 0, 0, "refuse to listen on addresses that are not loopback")    \
-    X("request-timeout", OPTION_TIME, request_timeout_ns, NS_PER_MS, 3600 * NS_PER_S,                                  \
-      "after which an unanswered command gets INDETERMINATE")                                                          \
-    X("heartbeat", OPTION_TIME, heartbeat_ns, NS_PER_MS, 60 * NS_PER_S, "between two signs of life of the leader")     \
-    X("election-timeout", OPTION_TIME, election_timeout_ns, 2 * NS_PER_MS, 600 * NS_PER_S,                             \
-      "silence of the leader after which a follower campaigns, drawn from once to twice this")                         \
-    X("segment-size", OPTION_BYTES, segment_bytes, MIB, 4 * GIB, "of a file of the log")                               \
-    X("max-value-size", OPTION_BYTES, value_bytes_max, 1024, 512 * MIB, "of one argument of a command")                \
-    X("maxmemory", OPTION_BYTES, memory_bytes_max, 0, 1024 * GIB,                                                      \
-      "of data, after which writes that need more are refused with OOM; 0: no limit")                                  \
-    X("maxclients", OPTION_NUMBER, clients_max, 1, 1000000, "connections at the same time")                            \
-    X("record", OPTION_TEXT, record, 0, 0,                                                                             \
-      "directory for a recording of what this node's members are told, for `lockstep replay` and `lockstep diagram`")  \
-    X("disk-inline-size", OPTION_BYTES, disk_inline_bytes_max, 0, 64 * MIB,                                            \
-      "smaller log writes are done on the loop while the disk is fast; 0: all go to a thread")                         \
-    X("disk-slow", OPTION_TIME, disk_slow_ns, 0, 60 * NS_PER_S, "average log write from which all go to a thread")
+enum { SERVER = CONFIG_SERVER, GATEWAY = CONFIG_GATEWAY, BOTH = CONFIG_SERVER | CONFIG_GATEWAY };
 
-#define OPTION_ENTRY(name, kind, field, min, max, help) {name, kind, AT(field), (uint64_t)(min), (uint64_t)(max), help},
+/* X(name, roles, kind, field, min, max, help) */
+#define OPTION_LIST(X)                                                                                                 \
+    X("id", BOTH, OPTION_NUMBER, id, 1, 999999999, "number of this node, from 1 on, different on every node")          \
+    X("listen", BOTH, OPTION_TEXT, listen, 0, 0, "host:port for clients")                                              \
+    X("advertise", BOTH, OPTION_TEXT, advertise, 0, 0,                                                                 \
+      "host:port at which clients elsewhere reach it, if not --listen")                                                \
+    X("peer-listen", SERVER, OPTION_TEXT, peer_listen, 0, 0,                                                           \
+      "host:port for the other nodes, if not that of --listen with its port + 10000")                                  \
+    X("peers", BOTH, OPTION_TEXT, peers, 0, 0,                                                                         \
+      "all nodes of the cluster, this one included: 1=host:port,2=host:port,...; none: a cluster of one; those "       \
+      "that a gateway asks")                                                                                           \
+    X("data", BOTH, OPTION_TEXT, data, 0, 0, "data directory")                                                         \
+    X("cluster-name", BOTH, OPTION_TEXT, cluster_name, 0, 0,                                                           \
+      "nodes of clusters with different names refuse one another")                                                     \
+    X("protocol", BOTH, OPTION_TEXT, protocol, 0, 0, "by which the nodes agree, the same on all: raft, paxos or pbft") \
+    X("vote", GATEWAY, OPTION_NUMBER, vote, 3, 63,                                                                     \
+      "how many nodes' answers are compared, an odd number, where the protocol masks crashes alone")                   \
+    X("keys", BOTH, OPTION_TEXT, keys, 0, 0,                                                                           \
+      "directory of keys (`lockstep help keys`), if not DATA/keys; needed where the protocol masks nodes that lie")    \
+    X("signatures", BOTH, OPTION_YES_NO, signatures, 0, 0,                                                             \
+      "prove messages by signatures instead of MACs, where the protocol masks nodes that lie; the same on all")        \
+    X("clients", SERVER, OPTION_TEXT, clients, 0, 0,                                                                   \
+      "numbers of gateways that are enrolled from the start: 101,102; others by GROUP.ENROL")                          \
+    X("adversary", SERVER, OPTION_TEXT, adversary, 0, 0,                                                               \
+      "script of a node that lies, for tests; only builds for tests take it")                                          \
+    X("init", SERVER, OPTION_YES_NO, init, 0, 0,                                                                       \
+      "this is a new node of a new cluster; without it an empty directory is filled from the other nodes")             \
+    X("lab", SERVER, OPTION_YES_NO, lab, 0, 0, "GROUP.CREATE takes protocols of lab maturity too")                     \
+    X("protected-mode", BOTH, OPTION_YES_NO, protected_mode, 0, 0,                                                     \
+      "refuse to listen on addresses that are not loopback")                                                           \
+    X("request-timeout", BOTH, OPTION_TIME, request_timeout_ns, NS_PER_MS, 3600 * NS_PER_S,                            \
+      "after which an unanswered command gets INDETERMINATE")                                                          \
+    X("heartbeat", BOTH, OPTION_TIME, heartbeat_ns, NS_PER_MS, 60 * NS_PER_S,                                          \
+      "between two signs of life of the leader")                                                                       \
+    X("election-timeout", BOTH, OPTION_TIME, election_timeout_ns, 2 * NS_PER_MS, 600 * NS_PER_S,                       \
+      "silence of the leader after which a follower campaigns, drawn from once to twice this")                         \
+    X("segment-size", BOTH, OPTION_BYTES, segment_bytes, MIB, 4 * GIB, "of a file of the log")                         \
+    X("max-value-size", BOTH, OPTION_BYTES, value_bytes_max, 1024, 512 * MIB, "of one argument of a command")          \
+    X("maxmemory", SERVER, OPTION_BYTES, memory_bytes_max, 0, 1024 * GIB,                                              \
+      "of data, after which writes that need more are refused with OOM; 0: no limit")                                  \
+    X("maxclients", BOTH, OPTION_NUMBER, clients_max, 1, 1000000, "connections at the same time")                      \
+    X("record", BOTH, OPTION_TEXT, record, 0, 0,                                                                     \
+      "directory for a recording of what this node's members are told, for `lockstep replay` and `lockstep diagram`")  \
+    X("disk-inline-size", BOTH, OPTION_BYTES, disk_inline_bytes_max, 0, 64 * MIB,                                      \
+      "smaller log writes are done on the loop while the disk is fast; 0: all go to a thread")                         \
+    X("disk-slow", BOTH, OPTION_TIME, disk_slow_ns, 0, 60 * NS_PER_S,                                                  \
+      "average log write from which all go to a thread")
+
+#define OPTION_ENTRY(name, roles, kind, field, min, max, help)                                                         \
+    {name, roles, kind, AT(field), (uint64_t)(min), (uint64_t)(max), help},
 static const struct option_entry options[] = {OPTION_LIST(OPTION_ENTRY)};
 
 enum {
@@ -75,6 +94,7 @@ enum {
 
 struct config {
     struct host_options host;
+    enum config_role role;
     char *texts[OPTION_COUNT]; /* of OPTION_TEXTs */
     char *file;
     struct front_parameter parameters[OPTION_COUNT];
@@ -86,6 +106,29 @@ static const struct option_entry *option_find(const char *name, size_t size)
         if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
             return &options[i];
     return NULL;
+}
+
+static const char *role_name(enum config_role role)
+{
+    return role == CONFIG_GATEWAY ? "gateway" : "server";
+}
+
+/* The option, if this command takes it; else NULL and a sentence. */
+static const struct option_entry *option_taken(const struct config *config, const char *name, size_t size,
+                                               const char *before, char *why, size_t why_size)
+{
+    const struct option_entry *option = option_find(name, size);
+    const char *command = role_name(config->role);
+    if (option == NULL) {
+        const char *quote = before[0] == '\0' ? "'" : ""; /* a word of a file may be anything */
+        snprintf(why, why_size, "there is no option %s%s%.*s%s; `lockstep help %s` lists them", quote, before,
+                 (int)(size < 100 ? size : 100), name, quote, command);
+    } else if ((option->roles & (uint32_t)config->role) == 0) {
+        snprintf(why, why_size, "%s%s is an option of `lockstep %s`; `lockstep %s` does not take it", before,
+                 option->name, role_name(config->role == CONFIG_SERVER ? CONFIG_GATEWAY : CONFIG_SERVER), command);
+        return NULL;
+    }
+    return option;
 }
 
 /* ---- values ---- */
@@ -240,7 +283,7 @@ static size_t value_print(const struct host_options *host, const struct option_e
         return (size_t)snprintf(out, size, "%s", text != NULL ? text : "");
     case OPTION_NUMBER:
         memcpy(&number, field, sizeof number);
-        return (size_t)snprintf(out, size, "%" PRIu32, number);
+        return number == 0 ? (size_t)snprintf(out, size, "%s", "") : (size_t)snprintf(out, size, "%" PRIu32, number);
     case OPTION_BYTES:
         memcpy(&bytes, field, sizeof bytes);
         return (size_t)snprintf(out, size, "%" PRIu64, bytes);
@@ -277,12 +320,9 @@ static int line_read(struct config *config, char *line, char *why, size_t why_si
     if (text[0] == '\0' || text[0] == '#')
         return OK;
     size_t name_size = strcspn(text, " \t");
-    const struct option_entry *option = option_find(text, name_size);
-    if (option == NULL) {
-        snprintf(why, why_size, "there is no option '%.*s'; `lockstep help server` lists them",
-                 (int)(name_size < 100 ? name_size : 100), text);
+    const struct option_entry *option = option_taken(config, text, name_size, "", why, why_size);
+    if (option == NULL)
         return ERROR_INVALID;
-    }
     char *value = trim(text + name_size);
     if (value[0] == '\0') {
         snprintf(why, why_size, "%s expects %s after its name", option->name, expected(option->kind));
@@ -327,7 +367,8 @@ static int environment_read(struct config *config, char *why, size_t why_size)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char variable[64], sentence[512];
         const char *value = environment_value(options[i].name, variable);
-        if (value == NULL)
+        /* The environment is for all processes of a machine, so what is not for this one is not looked at. */
+        if (value == NULL || (options[i].roles & (uint32_t)config->role) == 0)
             continue;
         int status = value_set(config, &options[i], value, sentence, sizeof sentence);
         if (status != OK) {
@@ -381,14 +422,11 @@ static bool flag_is(const struct flag *flag, const char *name)
 
 static int flag_set(struct config *config, const struct flag *flag, char *why, size_t why_size)
 {
-    const struct option_entry *option = option_find(flag->name, flag->name_size);
-    int name_size = (int)(flag->name_size < 100 ? flag->name_size : 100);
-    if (option == NULL) {
-        snprintf(why, why_size, "there is no option --%.*s; `lockstep help server` lists them", name_size, flag->name);
+    const struct option_entry *option = option_taken(config, flag->name, flag->name_size, "--", why, why_size);
+    if (option == NULL)
         return ERROR_INVALID;
-    }
     if (flag->value == NULL) {
-        snprintf(why, why_size, "--%.*s expects %s after it", name_size, flag->name, expected(option->kind));
+        snprintf(why, why_size, "--%s expects %s after it", option->name, expected(option->kind));
         return ERROR_INVALID;
     }
     char sentence[512];
@@ -443,13 +481,15 @@ static size_t parameter_get(void *context, const char *name, char *out, size_t s
     return length < size ? length : size - 1;
 }
 
-int config_read(struct config **out, int argc, char *const *argv, char *why, size_t why_size)
+int config_read(struct config **out, enum config_role role, int argc, char *const *argv, char *why, size_t why_size)
 {
     struct config *config = calloc(1, sizeof *config);
     if (config == NULL)
         return ERROR_NO_MEMORY;
+    config->role = role;
     host_options_default(&config->host);
     config->host.listen = "127.0.0.1:7001";
+    config->host.gateway = role == CONFIG_GATEWAY;
     const char *path;
     int status = config_path(argc, argv, &path, why, why_size);
     if (status == OK && path != NULL)
@@ -462,11 +502,13 @@ int config_read(struct config **out, int argc, char *const *argv, char *why, siz
         config_free(config);
         return status;
     }
+    uint32_t taken = 0;
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        config->parameters[i] =
-            (struct front_parameter){.name = options[i].name, .context = config, .get = parameter_get};
+        if ((options[i].roles & (uint32_t)role) != 0)
+            config->parameters[taken++] =
+                (struct front_parameter){.name = options[i].name, .context = config, .get = parameter_get};
     config->host.parameters = config->parameters;
-    config->host.parameter_count = OPTION_COUNT;
+    config->host.parameter_count = taken;
     *out = config;
     return OK;
 }
@@ -484,13 +526,15 @@ const struct host_options *config_host_options(const struct config *config)
     return &config->host;
 }
 
-void config_print_help(FILE *out)
+void config_print_help(enum config_role role, FILE *out)
 {
     struct host_options defaults;
     host_options_default(&defaults);
     defaults.listen = "127.0.0.1:7001";
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         char value[VALUE_SIZE_MAX];
+        if ((options[i].roles & (uint32_t)role) == 0)
+            continue;
         value_print(&defaults, &options[i], value, sizeof value);
         fprintf(out, "  --%-18s %s", options[i].name, options[i].help);
         if (value[0] != '\0')
