@@ -19,8 +19,11 @@
 #include "cli/cli.h"
 #include "cli/node_view.h"
 #include "cli/resp_client.h"
+#include "cli/up_keys.h"
 #include "cli/up_nodes.h"
+#include "contract/protocol.h"
 #include "host/real/clock.h"
+#include "protocol/registry.h"
 
 enum {
     POLL_MS = 500,
@@ -47,12 +50,17 @@ static void print_help(void)
          "Runs a cluster on this machine: one `lockstep server` a node, on 127.0.0.1. Ctrl-C stops all of them; their\n"
          "data stays. Options of the nodes may come from the environment, for example LOCKSTEP_HEARTBEAT=20ms.\n"
          "\n"
-         "  --nodes N      how many, 1 to 9 (3)\n"
-         "  --port PORT    of the first node; the next ones follow, and each has PORT + 10000 for the others (7001)\n"
-         "  --data DIR     root of the nodes' data directories and logs (data)\n"
-         "  --protocol P   by which the nodes agree: raft or paxos (raft)\n"
-         "  --fresh        begin with empty data: removes the nodes' directories below DIR first\n"
-         "  --no-restart   a node that ends stays down");
+         "With a protocol that masks nodes that lie (--nodes 4 --protocol pbft) it also makes keys and runs a `lockstep\n"
+         "gateway`, whose answers are those of enough nodes: it has PORT, and the nodes the ports behind it.\n"
+         "\n"
+         "  --nodes N         how many, 1 to 9 (3)\n"
+         "  --port PORT       of the first node, or the gateway; the next ones follow, and each node has its own + 10000\n"
+         "                    for the others (7001)\n"
+         "  --data DIR        root of the nodes' data directories, keys and logs (data)\n"
+         "  --protocol P      by which the nodes agree: raft, paxos or pbft (raft)\n"
+         "  --signatures yes  prove messages by signatures rather than MACs (pbft)\n"
+         "  --fresh           begin with empty data: removes the nodes' directories below DIR first\n"
+         "  --no-restart      a node that ends stays down");
 }
 
 /* ---- the data root ---- */
@@ -73,12 +81,20 @@ static void remove_node_directory(const char *path)
 static void remove_data(const char *root)
 {
     char path[PATH_SIZE];
-    for (int id = 1; id <= UP_NODES_MAX; id++) {
-        snprintf(path, sizeof path, "%s/node-%d", root, id);
-        remove_node_directory(path);
-        snprintf(path, sizeof path, "%s/node-%d.log", root, id);
-        unlink(path);
+    static const char *const directories[] = {"node-", "gateway-", "keys/node-"};
+    static const char *const logs[] = {"node-", "gateway-"};
+    for (int id = 1; id <= UP_NODES_MAX + 1; id++) {
+        for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+            snprintf(path, sizeof path, "%s/%s%d", root, directories[i], id);
+            remove_node_directory(path);
+        }
+        for (size_t i = 0; i < sizeof logs / sizeof logs[0]; i++) {
+            snprintf(path, sizeof path, "%s/%s%d.log", root, logs[i], id);
+            unlink(path);
+        }
     }
+    snprintf(path, sizeof path, "%s/keys", root);
+    rmdir(path);
     snprintf(path, sizeof path, "%s/cluster", root);
     unlink(path);
 }
@@ -138,6 +154,12 @@ static bool prepare_data(struct up *up)
         fprintf(stderr, "lockstep up: cannot write in %s: %s\n", cluster->data, strerror(errno));
         return false;
     }
+    char why[PATH_SIZE];
+    /* Later, keys that are missing are lost, and new ones would make strangers of nodes that have promised something. */
+    if (cluster->gateway && unused && !up_keys_make(cluster->data, up_process_count(cluster), why, sizeof why)) {
+        fprintf(stderr, "lockstep up: %s\n", why);
+        return false;
+    }
     return true;
 }
 
@@ -162,7 +184,7 @@ static bool is_ready(const struct up_cluster *cluster)
 struct summary {
     uint32_t leader;
     uint64_t term, commit;
-    char down[64];
+    char down[96];
 };
 
 static void look(const struct up_cluster *cluster, struct summary *out)
@@ -187,6 +209,8 @@ static void look(const struct up_cluster *cluster, struct summary *out)
         if (view.group_count > 0 && group->commit > out->commit)
             out->commit = group->commit;
     }
+    if (cluster->gateway && cluster->nodes[cluster->count].pid == 0)
+        snprintf(out->down + length, sizeof out->down - length, "%sthe gateway", length > 0 ? ", " : "");
 }
 
 /* Commands a second since the last look. */
@@ -206,9 +230,12 @@ static void show(struct up *up)
 {
     struct summary summary;
     look(&up->cluster, &summary);
-    char leader[64] = "no leader", down[96] = "all nodes up", line[LINE_SIZE];
+    bool views = up->cluster.gateway; /* then it is who orders, not who knows */
+    char leader[64], down[128] = "all nodes up", line[LINE_SIZE];
+    snprintf(leader, sizeof leader, views ? "no primary" : "no leader");
     if (summary.leader != 0)
-        snprintf(leader, sizeof leader, "leader node %" PRIu32 ", term %" PRIu64, summary.leader, summary.term);
+        snprintf(leader, sizeof leader, "%s node %" PRIu32 ", %s %" PRIu64, views ? "primary" : "leader",
+                 summary.leader, views ? "view" : "term", summary.term);
     if (summary.down[0] != '\0')
         snprintf(down, sizeof down, "down: %s", summary.down);
     if (up->terminal) {
@@ -228,9 +255,11 @@ static void show(struct up *up)
 static bool start_all(struct up *up)
 {
     struct up_cluster *cluster = &up->cluster;
-    for (int i = 0; i < cluster->count; i++) {
+    for (int i = 0; i < up_process_count(cluster); i++) {
         struct up_node *node = &cluster->nodes[i];
-        *node = (struct up_node){.id = (uint32_t)i + 1, .port = cluster->port + i};
+        *node = (struct up_node){.id = (uint32_t)i + 1, .port = up_node_port(cluster, i)};
+        if (i == cluster->count)
+            node->port = cluster->port;
         char why[PATH_SIZE + 128];
         if (!up_node_start(cluster, node, why, sizeof why)) {
             fprintf(stderr, "lockstep up: %s\n", why);
@@ -245,10 +274,10 @@ static bool failed_at_start(struct up *up)
 {
     if (up->ready)
         return false;
-    for (int i = 0; i < up->cluster.count; i++) {
+    for (int i = 0; i < up_process_count(&up->cluster); i++) {
         const struct up_node *node = &up->cluster.nodes[i];
         if (node->pid == 0 && (node->starts > 1 || !up->cluster.restart)) {
-            fprintf(stderr, "lockstep up: node %u does not come up\n", node->id);
+            fprintf(stderr, "lockstep up: %s %u does not come up\n", up_process_kind(&up->cluster, node), node->id);
             up_node_show_log(&up->cluster, node);
             return true;
         }
@@ -287,6 +316,9 @@ static int watch(struct up *up, const sigset_t *signals)
                 fprintf(stderr, "lockstep up: cannot write in %s: %s\n", up->cluster.data, strerror(errno));
             up->cluster.init = false;
             printf("ready: redis-cli -p %d\n", up->cluster.port);
+            if (up->cluster.gateway)
+                printf("a gateway, which compares what nodes 1 to %d at ports %d to %d answer\n", up->cluster.count,
+                       up_node_port(&up->cluster, 0), up_node_port(&up->cluster, up->cluster.count - 1));
             fflush(stdout);
         }
         if (up->ready && number != SIGCHLD)
@@ -329,6 +361,12 @@ static bool number_argument(const char *text, long min, long max, int *out)
     return true;
 }
 
+static bool yes_no_argument(const char *text, bool *out)
+{
+    *out = strcmp(text, "yes") == 0;
+    return *out || strcmp(text, "no") == 0;
+}
+
 int cli_up(int argc, char **argv)
 {
     struct up up = {.cluster = {.count = 3, .port = 7001, .data = "data", .restart = true},
@@ -357,6 +395,8 @@ int cli_up(int argc, char **argv)
             up.cluster.data = value;
         else if (strcmp(name, "--protocol") == 0)
             up.cluster.protocol = value;
+        else if (strcmp(name, "--signatures") == 0)
+            good = yes_no_argument(value, &up.cluster.signatures);
         else
             good = false;
         good = good && value[0] != '\0';
@@ -366,5 +406,7 @@ int cli_up(int argc, char **argv)
         }
         i++;
     }
+    const struct protocol *protocol = up.cluster.protocol != NULL ? protocol_find(up.cluster.protocol) : NULL;
+    up.cluster.gateway = protocol != NULL && protocol->masks == MASKS_ARBITRARY;
     return run(&up);
 }
