@@ -8,6 +8,7 @@
 
 /* The program's files are no library, so the test is built from the file itself. */
 #include "cli/config.c"
+#include "cli/config_option.c"
 
 #include <unistd.h>
 
