@@ -205,7 +205,7 @@ static void nobody_asks_in_a_members_name(void **state)
     assert_all_have(0);
 }
 
-enum { CLIENTS = 64, REQUESTS = 260 }; /* one checkpoint: K is 256 in production's tuning */
+enum { CLIENTS = 64, REQUESTS = 260 }; /* one checkpoint: K is 256 in these tests */
 
 /* What is remembered of clients is the same at all members, in whatever order they asked. */
 static void members_agree_on_what_they_remember_of_clients(void **state)
@@ -245,7 +245,7 @@ static void the_table_of_clients_is_bounded(void **state)
     static const uint32_t members[] = {1, 2, 3, 4};
     struct group_spec spec = {.self = 1, .members = members, .member_count = 4, .protocol = &pbft_protocol};
     spec_defaults(&spec.tuning);
-    spec.tuning.log_entries_max = 2048;
+    spec.tuning.checkpoint_interval = 8;
     struct pbft *self = pbft_protocol.create(heap_init(region, REGION_SIZE), &spec, 1);
     for (uint32_t i = 0; i < PBFT_CLIENTS_MAX + 8; i++) {
         self->executed++;

@@ -17,7 +17,7 @@ enum {
     PBFT_TIMER_STATUS = 2, /* now and then: what do others lack, what do I? */
     PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
-    PBFT_INTERVAL_MAX = 256,
+    PBFT_INTERVAL_MAX = 8192,
     PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond five for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
@@ -67,6 +67,7 @@ struct pbft_known {
     bool used, barrier;
     bool parked;     /* ordered in vain, a predecessor was missing: it waits for that, or to be handed in again */
     bool executed;   /* here */
+    bool referenced; /* scratch: a number names it */
     bool waited;     /* since the STATUS before the next */
     bool shared;     /* 2k+1 members hold it: it is worth a view change */
     uint32_t origin; /* node */
@@ -165,10 +166,12 @@ struct pbft {
     uint64_t told_view; /* VIEW */
     uint64_t next;      /* primary: the number that its next proposal gets */
     struct pbft_slot *slots; /* window entries, at number % window */
+    uint64_t top;       /* no number above it has a slot */
+    uint64_t unsettled; /* below it, numbers of the window wait for nothing in this view (pbft_agree.c) */
     struct pbft_known *known;
     uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
-    uint32_t *known_hint; /* where an empty place is looked for first */
-    uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
+    uint32_t *known_free, *known_top; /* of each room: its free places that were in use before; how many ever were */
+    uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
     uint64_t arrivals;
     bool any_parked;       /* perhaps */
     uint64_t told_arrival; /* HAVE goes on behind it */
@@ -264,6 +267,8 @@ void pbft_tell_view(struct pbft *self, struct effects *out);
 struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t digest[4]);
 /* All of them, in the order of arrival. Only the one at hand may be dropped meanwhile, after its successor was taken. */
 struct pbft_known *pbft_known_first(const struct pbft *self);
+/* The first that may not be done yet: those before it are. */
+struct pbft_known *pbft_known_open(struct pbft *self);
 struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
 /* It may be ordered once more, in the same view too. */
 void pbft_known_unpark(struct pbft_known *known);
@@ -351,6 +356,8 @@ void pbft_join(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
 void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out);
+/* K, of the specification. */
+uint64_t pbft_interval(const struct group_spec *spec);
 size_t pbft_change_max(const struct group_spec *spec);
 uint32_t pbft_change_write(struct pbft *self, uint8_t *out);
 void pbft_store_state(struct pbft *self, struct effects *out);

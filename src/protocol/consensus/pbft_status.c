@@ -8,7 +8,7 @@ static void fetch_missing(struct pbft *self, struct effects *out)
 {
     uint32_t asked = 0;
     uint64_t last = self->stable.number + self->window;
-    for (uint64_t n = self->stable.number + 1; n <= last && asked < PBFT_RESENDS_MAX; n++) {
+    for (uint64_t n = self->stable.number + 1; n <= last && n <= self->top && asked < PBFT_RESENDS_MAX; n++) {
         const struct pbft_slot *slot = pbft_slot_known(self, n);
         if (slot == NULL)
             continue;
