@@ -65,7 +65,7 @@ struct pbft_slot {
 /* A request that somebody sent and that is not forgotten. */
 struct pbft_known {
     bool used, barrier;
-    bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
+    bool parked;     /* ordered in vain, a predecessor was missing: it waits for that, or to be handed in again */
     bool executed;   /* here */
     bool waited;     /* since the STATUS before the next */
     bool shared;     /* 2k+1 members hold it: it is worth a view change */
@@ -170,6 +170,7 @@ struct pbft {
     uint32_t *known_hint; /* where an empty place is looked for first */
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
     uint64_t arrivals;
+    bool any_parked;       /* perhaps */
     uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
@@ -264,6 +265,8 @@ struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t diges
 /* All of them, in the order of arrival. Only the one at hand may be dropped meanwhile, after its successor was taken. */
 struct pbft_known *pbft_known_first(const struct pbft *self);
 struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+/* It may be ordered once more, in the same view too. */
+void pbft_known_unpark(struct pbft_known *known);
 void pbft_known_drop(struct pbft *self, struct pbft_known *known);
 bool pbft_known_done(const struct pbft *self, const struct pbft_known *known);
 void pbft_known_forget_old(struct pbft *self);
@@ -354,6 +357,7 @@ void pbft_store_state(struct pbft *self, struct effects *out);
 int64_t pbft_patience_ns(const struct pbft *self);
 
 /* pbft_status.c */
+void pbft_status_arm(struct pbft *self, struct effects *out);
 void pbft_status_due(struct pbft *self, struct effects *out);
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
 
@@ -369,7 +373,7 @@ bool pbft_recovery_ends(const struct pbft *self);
 void pbft_restore(struct pbft *self, const struct event *event);
 void pbft_start(struct pbft *self, const struct event *event, struct effects *out);
 
-/* pbft_check.c, pbft_print.c */
+/* pbft_check.c, pbft_print.c, pbft_canonical.c */
 const char *pbft_check(void *member);
 void pbft_print(const void *member, struct text *out);
 void pbft_canonical(const void *member, struct canon *out);

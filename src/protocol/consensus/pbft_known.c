@@ -52,6 +52,12 @@ void pbft_known_drop(struct pbft *self, struct pbft_known *known)
     *known = (struct pbft_known){0};
 }
 
+void pbft_known_unpark(struct pbft_known *known)
+{
+    known->proposed = known->parked ? 0 : known->proposed;
+    known->parked = false;
+}
+
 static void insert(struct pbft *self, struct pbft_known *known, const struct pbft_known *fresh)
 {
     uint32_t link = link_of(self, known), *bucket = &self->buckets[bucket_of(self, fresh->digest)];
@@ -164,7 +170,7 @@ struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct spa
     pbft_digest(bytes, digest);
     struct pbft_known *known = pbft_known_find(self, digest);
     if (known != NULL) {
-        known->parked = false;
+        pbft_known_unpark(known);
         return known;
     }
     struct pbft_known fresh = {
