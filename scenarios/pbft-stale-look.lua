@@ -1,6 +1,6 @@
 -- A read that every replica answers at once, without order, is believed when 2k+1 agree (Castro and Liskov, OSDI 1999,
--- section 4.4). k+1 would not do: R4 has not heard of the write, which is no lie, and R3 lies and says what R4 says. The
--- two that know better are slower. With the rule nobody is believed, and the read gets a place in the order.
+-- section 4.4). k+1 would not do: R4 has not heard of the write, which is no lie, and R3 lies and says what R4 says.
+-- The two that know better are slower. With the rule nobody is believed, and the read gets a place in the order.
 scenario "one replica is behind and one lies: a read is not believed until 2k+1 agree"
 
 group { protocol = "pbft", nodes = 4, gateways = 1 }
