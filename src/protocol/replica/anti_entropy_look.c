@@ -61,8 +61,18 @@ void ae_print(const void *state, struct text *out)
         text_add(out, " inert=yes");
 }
 
-/* Left out of the canonical state, and why: times and the generator, which choose when and with whom digests are
- * exchanged, and every choice is explored; what counts towards the next checkpoint, which an exploration never takes. */
+/* Whom the next digest goes to is the generator's choice among the other members' places: with two members there is
+ * none, with more its state counts, and members are not interchangeable. */
+static void canon_choice(struct canon *out, const struct ae_member *self)
+{
+    if (self->count <= 2)
+        return;
+    canon_u64(out, self->spec->self);
+    canon_bytes(out, &self->random, sizeof self->random);
+}
+
+/* Left out of the canonical state, and why: times, which decide nothing but what time the service is told; what counts
+ * towards the next checkpoint, which an exploration never takes. */
 void ae_canonical(const void *state, struct canon *out)
 {
     const struct ae_member *self = state;
@@ -70,6 +80,7 @@ void ae_canonical(const void *state, struct canon *out)
     canon_u8(out, self->started);
     canon_u8(out, self->inert);
     canon_u8(out, self->room);
+    canon_choice(out, self);
     for (uint32_t i = 0; i < self->count; i++) {
         uint32_t place = canon_place(out, i);
         canon_u64(out, self->have[place]);
