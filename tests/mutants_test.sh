@@ -44,6 +44,7 @@ found paxos amnesiac-promises 'PAX-[2-5D]'
 found paxos ack-before-sync 'PAX-[2-5D]|DIGEST|PROGRESS'
 found paxos sessions-not-kept 'DIGEST|MPX-4'
 found pbft no-prepare-phase 'PBFT-[12]|DIGEST|AGREEMENT|LINEARIZABLE'
+found pbft believe-first 'PBFT-5' --nodes 4
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'
@@ -73,6 +74,11 @@ found chandy-lamport marker-not-first 'CL-[1-3]'
 found chandy-lamport channel-not-recorded 'CL-[1-3]'
 found chandy-lamport non-fifo 'CL-[1-3]'
 found chandy-lamport record-without-quiet 'CL-[1-3]'
+
+# What seeds hardly draw is explored.
+out=$("$LOCKSTEP_PROGRAM" mutants flooding-early --rule tell-own-only --campaigns 1 --seeds 5) ||
+    fail "flooding-early without tell-own-only was not found by exploration: $out"
+echo "$out" | grep -Eq ' FLD-2 explored, after [0-9]+ steps$' || fail "it is not said that a rule was explored: $out"
 
 # A rule that nobody has, and bad options.
 "$LOCKSTEP_PROGRAM" mutants raft --rule gravity >/dev/null 2>&1 && fail "a rule that is not there was measured"

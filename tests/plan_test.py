@@ -66,12 +66,15 @@ class Feasibility(unittest.TestCase):
         named = set()
         for options in ([], ["--partition", "answer"], ["--processes", "asynchronous"], ["--k", "0"],
                         ["--processes", "synchronous", "--links", "lossy"], ["--order", "none"],
+                        ["--processes", "synchronous", "--delay", "unbounded"],
                         ["--processes", "synchronous", "--failures", "arbitrary", "--members", "3"]):
             answer, _ = plan(*options)
             theorems = [answer["possible"]["theorem"]] + [entry["theorem"] for entry in answer["protocols"]]
             named |= {theorem["scenario"] for theorem in theorems if theorem} - {None}
             named |= set(re.findall(r"lockstep run ([\w-]+)", run(*options).stdout))
-        self.assertLessEqual({"cap-partition", "raft-split-vote", "two-phase-commit-blocks"}, named)
+        self.assertEqual({"byzantine-three-generals", "byzantine-three-signed", "cap-partition",
+                          "flooding-false-suspicion", "flooding-late-message", "flp-duelling-proposers",
+                          "paxos-two-servers", "two-generals-last-messenger", "two-phase-commit-blocks"}, named)
         for name in named:
             self.assertTrue(os.path.exists(os.path.join(SOURCE, "scenarios", name + ".lua")), name)
 

@@ -16,9 +16,12 @@ SOURCE = os.environ["LOCKSTEP_SOURCE"]
 
 # Those that the laboratory promises.
 PROMISED = [
-    "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-signed", "flooding-chain-of-crashes",
-    "flooding-early-decision", "two-generals-last-messenger",
-    "cap-partition", "cap-partition-available", "chandy-lamport-tokens", "paxos-highest-ballot", "paxos-hole", "paxos-late-accept",
+    "byzantine-four-generals", "byzantine-majority-of-vectors", "byzantine-three-generals", "byzantine-three-oral",
+    "byzantine-three-signed", "flooding-chain-of-crashes", "flooding-early-decision", "flooding-false-suspicion",
+    "flooding-late-message", "flp-duelling-proposers", "two-generals-last-messenger",
+    "tmr-one-liar", "tmr-two-liars", "pbft-lying-replica",
+    "cap-partition", "cap-partition-available", "chandy-lamport-tokens", "paxos-highest-ballot",
+    "paxos-hole", "paxos-late-accept",
     "paxos-leader-crashes", "paxos-lost-messages", "paxos-stale-leader", "paxos-two-servers",
     "raft-duplicated-messages", "raft-figure-8",
     "raft-leader-crash-after-replication", "raft-leader-crash-before-replication", "raft-lost-messages",
@@ -29,9 +32,19 @@ PROMISED = [
 # A rule switched off, and what the scenario says then.
 BROKEN = [
     ("byzantine-four-generals", "no-second-round", "BV-2"),
+    ("byzantine-three-generals", "no-second-round", "BV-2"),
+    ("byzantine-three-oral", "one-round-less", "IC1"),
+    ("byzantine-three-oral", "last-word", "IC2"),
     ("byzantine-three-signed", "accept-forged", "IC2"),
     ("flooding-chain-of-crashes", "one-round-less", "FLD-2"),
     ("flooding-early-decision", "decide-at-once", "P3 has decision=none"),
+    ("tmr-one-liar", "believe-first", "INCR n with 12"),
+    ("pbft-lying-replica", "believe-first", "INCR n with 11"),
+    ("flooding-false-suspicion", "choose-own", "FLD-2"),
+    ("flooding-late-message", "one-round-less", "FLD-2"),
+    ("flp-duelling-proposers", "accept-lower-ballot", "PAX-2"),
+    ("flp-duelling-proposers", "quorum-too-small", "delivers with index>=1"),
+    ("paxos-two-servers", "quorum-too-small", "PAX-D"),
     ("cap-partition-available", "wait-for-others", "CAP-AP"),
     ("cap-partition-available", "digest-not-exchanged", "4 has from2=2"),
     ("raft-stale-leader", "read-without-round", "GET x"),

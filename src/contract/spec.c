@@ -134,6 +134,12 @@ int spec_check(const struct group_spec *spec, char *why, size_t why_size)
     return OK;
 }
 
+bool spec_proven(const struct group_spec *spec)
+{
+    const struct protocol *members = spec->served_by != NULL ? spec->served_by : spec->protocol;
+    return members->masks == MASKS_ARBITRARY;
+}
+
 int spec_member_place(const struct group_spec *spec, uint32_t node)
 {
     for (uint32_t i = 0; i < spec->member_count; i++)

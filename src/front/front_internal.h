@@ -133,6 +133,8 @@ struct span front_group_answer(struct connection *connection, struct span value,
 
 /* front_answer.c */
 void front_answer(void *context, uint64_t cookie, const struct answer *answer);
+/* A read that has become an update: those behind it on its connection go the same way. */
+void front_ordered(void *context, uint64_t cookie);
 
 /* front_multi.c */
 front_control front_multi, front_exec, front_discard, front_watch;

@@ -10,7 +10,8 @@
     X(account_service)                                                                                                 \
     X(till_service)                                                                                                    \
     X(proposal_service)                                                                                                \
-    X(kv_groups_service)
+    X(kv_groups_service)                                                                                               \
+    X(none_service)
 
 #define SERVICE_DECLARE(object) extern const struct service object;
 SERVICE_LIST(SERVICE_DECLARE)

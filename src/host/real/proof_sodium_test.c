@@ -89,13 +89,13 @@ static void check_kind(enum message_proof kind)
     struct header header = {.group = 1, .sender = 1, .type = 3, .kind = HEADER_MESSAGE};
     uint8_t text[] = "attack at dawn", proof[PROOF_SIGNATURE_SIZE + PROOF_MAC_SIZE * NODES];
     struct span body = span_of(text, sizeof text);
-    proof_make(&doors[0], &specs[0], kind, &header, body, proof);
+    proof_make(&doors[0], &specs[0], kind, &header, body, 0, proof);
     assert_true(proof_check(&doors[1], &specs[1], kind, &header, body, proof));
     assert_true(proof_check(&doors[2], &specs[2], kind, &header, body, proof));
     text[0] ^= 1;
     assert_false(proof_check(&doors[1], &specs[1], kind, &header, body, proof));
     /* Node 3 writes in the name of node 1. */
-    proof_make(&doors[2], &specs[2], kind, &header, body, proof);
+    proof_make(&doors[2], &specs[2], kind, &header, body, 0, proof);
     assert_false(proof_check(&doors[1], &specs[1], kind, &header, body, proof));
     for (uint32_t i = 0; i < NODES; i++)
         proof_sodium_close(keys[i]);
