@@ -62,7 +62,7 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
         return 1;
     }
     if (protocol == &anti_entropy_protocol) {
-        *out = (struct explore_timer){"digest", 0, 0, 1, false};
+        *out = (struct explore_timer){"digest", 0, 0, 1, true};
         return 1;
     }
     const struct explore_property *property = explore_property_of(protocol);

@@ -61,18 +61,8 @@ void ae_print(const void *state, struct text *out)
         text_add(out, " inert=yes");
 }
 
-/* Whom the next digest goes to is the generator's choice among the other members' places: with two members there is
- * none, with more its state counts, and members are not interchangeable. */
-static void canon_choice(struct canon *out, const struct ae_member *self)
-{
-    if (self->count <= 2)
-        return;
-    canon_u64(out, self->spec->self);
-    canon_bytes(out, &self->random, sizeof self->random);
-}
-
-/* Left out of the canonical state, and why: times, which decide nothing but what time the service is told; what counts
- * towards the next checkpoint, which an exploration never takes. */
+/* Left out of the canonical state, and why: times, which decide nothing but what time the service is told; the generator,
+ * which spreads timers; what counts towards the next checkpoint, which an exploration never takes. */
 void ae_canonical(const void *state, struct canon *out)
 {
     const struct ae_member *self = state;
@@ -80,7 +70,6 @@ void ae_canonical(const void *state, struct canon *out)
     canon_u8(out, self->started);
     canon_u8(out, self->inert);
     canon_u8(out, self->room);
-    canon_choice(out, self);
     for (uint32_t i = 0; i < self->count; i++) {
         uint32_t place = canon_place(out, i);
         canon_u64(out, self->have[place]);
