@@ -55,6 +55,9 @@ says 0 "across members nothing is checked" chandy-lamport
 says 0 "complete: no violation" two-phase-commit --channel doubling --refusals --timers wait=1,ready=1,resend=1
 says 0 "0 differ" raft --timers election=1 --audit
 says 0 "complete: no violation" raft --channel fifo --synchronous
+says 0 "0 differ" anti-entropy --requests 2 --crashes 1 --losses 1 --audit
+says 0 "0 differ" anti-entropy --nodes 3 --audit
+says 1 "CAP-AP something durable is not delivered" anti-entropy --break wait-for-others
 says 0 "bound that was hit (states)" raft --states 1000
 says 0 "bound that was hit (depth)" raft --depth 5
 says 0 "bound that was hit (memory)" raft --crashes 1 --memory 20
