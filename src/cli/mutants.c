@@ -185,7 +185,7 @@ static int measure_rules(struct arguments *arguments, const struct protocol *pro
         char why[512] = "";
         struct mutant wanted;
         if (arguments->rule != NULL &&
-            (!mutant_find(protocol, arguments->rule, &wanted) || wanted.ablation != mutant.ablation))
+            (!mutant_find(protocol, arguments->rule, &wanted) || strcmp(wanted.rule, mutant.rule) != 0))
             continue;
         int error = mutants_measure(protocol, &mutant, &arguments->options, &measure, why, sizeof why);
         if (arguments->options.progress != NULL)

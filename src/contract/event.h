@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 #include "contract/address.h"
 
 enum event_kind {
@@ -35,7 +36,9 @@ enum start_kind {
 
 enum request_kind {
     REQUEST_UPDATE, /* a bundle, to be ordered and delivered as update */
-    REQUEST_READ,   /* `count` reads that node/ keeps: the protocol delivers them by number, once they are safe */
+    REQUEST_READ,   /* `count` reads that node/ keeps: the protocol delivers them by number, once they are safe. Those of
+                       a client (`origin`) are *looks*: the client compares the answers of many members, so one is
+                       safe when all that this member may have helped to decide before is executed here */
     REQUEST_COUNT,  /* how many members have stored what was delivered at `index`? answered by REPLY with a count */
     REQUEST_CALL,   /* the own service sends `bytes`, a bundle of one command, to the member `to` of its own group; the
                        calls of a delivery are handed in before the TURN that follows its RESULT */
@@ -53,6 +56,7 @@ struct event_restore {
     uint64_t index;       /* RESTORE_PART: the service's state is that after this index */
     const void *body;     /* RESTORE_RECORD: decoded by the protocol's table of records */
     uint64_t digest;      /* RESTORE_PART: of the checkpoint's bytes */
+    struct sha256_seal seal; /* RESTORE_PART: of them too, in groups that mask arbitrary failures (spec_proven) */
     struct span part;     /* RESTORE_PART: what the protocol gave to CHECKPOINT */
     uint64_t record_size; /* RESTORE_RECORD: encoded bytes of the body */
 };
@@ -78,7 +82,9 @@ struct event_state {
     enum state_kind kind;
     uint64_t index;    /* of the service's state in the checkpoint */
     uint64_t position; /* STATE_DURABLE: records before it are gone or going */
-    uint64_t digest;   /* of the checkpoint's bytes */
+    uint64_t digest;   /* of the checkpoint's bytes; the same bytes have the same digest, by chance only others too */
+    struct sha256_seal seal; /* of them too, in groups that mask arbitrary failures (spec_proven): nobody can make up others
+                                with the same */
     struct span part;  /* STATE_ADOPTED: the protocol's own part */
 };
 
@@ -98,11 +104,12 @@ struct event_message {
 
 struct event_request {
     enum request_kind kind;
-    uint64_t incarnation;      /* of the session, which is (this node, incarnation) */
-    uint64_t first_number;     /* updates and reads are numbered apart */
+    uint32_t origin;           /* 0: the session is this node's own; else that of this client of the group */
+    uint64_t incarnation;      /* of the session, which is (node, incarnation) */
+    uint64_t first_number;     /* updates, reads and looks are numbered apart */
     uint32_t count;
     uint64_t first_incomplete; /* lower numbers never execute */
-    struct span bytes;         /* UPDATE: the bundle; CALL: the message */
+    struct span bytes;         /* UPDATE and READ: the bundle; CALL: the message */
     uint64_t index;            /* COUNT */
     struct address to;         /* CALL */
 };

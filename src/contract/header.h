@@ -30,6 +30,7 @@ enum header_kind {
     HEADER_MESSAGE = 1,  /* a protocol's message to a member */
     HEADER_RECORD = 2,   /* a record in the log */
     HEADER_NODE = 3,     /* node to node: greeting, fragments, chunks of checkpoints */
+    HEADER_CLIENT = 5,   /* between a client of a group and its members: contract/client.h */
     HEADER_FRAGMENT = 4, /* a piece of a large message: sequence = stream number, position = offset */
 };
 

@@ -57,7 +57,12 @@ struct field {
 /* What proves to a receiver that a message is its sender's, and unchanged: one MAC for each member, of which each can
  * check its own only, or a signature, which convinces everybody. The proof follows the body on the wire; node/ makes
  * and checks it, so a core hears only of messages whose proof was good. */
-enum message_proof { PROOF_NONE, PROOF_MAC, PROOF_SIGNATURE };
+enum message_proof {
+    PROOF_NONE,
+    PROOF_MAC,  /* one for each member, by place */
+    PROOF_PAIR, /* one, for the one receiver */
+    PROOF_SIGNATURE,
+};
 
 #define MESSAGE_MEMBER(S, kind, name) FIELD_TYPE_##kind name;
 #define MESSAGE_STRUCT(S, FIELDS) \

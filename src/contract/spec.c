@@ -19,6 +19,7 @@ void spec_defaults(struct tuning *out)
         .append_inflight_max = 64,
         .log_entries_max = 262144,
         .checkpoint_log_bytes = 64 * MIB,
+        .checkpoint_interval = 4096,
         .service_bytes_max = 0,
         .service_heap_bytes = 16 * GIB, /* a reservation: pages are taken as they are touched */
         .command_bytes_max = 64 * MIB + MIB, /* Redis' largest useful values, and room for the rest of the command */
@@ -132,6 +133,12 @@ int spec_check(const struct group_spec *spec, char *why, size_t why_size)
     if (spec->service->needs_durable && !spec->protocol->durable)
         return refuse_need(spec, "durability", "none", why, why_size);
     return OK;
+}
+
+bool spec_proven(const struct group_spec *spec)
+{
+    const struct protocol *members = spec->served_by != NULL ? spec->served_by : spec->protocol;
+    return members->masks == MASKS_ARBITRARY;
 }
 
 int spec_member_place(const struct group_spec *spec, uint32_t node)

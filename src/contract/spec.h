@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_CONTRACT_SPEC_H
 #define LOCKSTEP_CONTRACT_SPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct tuning {
     uint32_t append_inflight_max;  /* unanswered messages with records to one member */
     uint32_t log_entries_max;      /* entries that a member keeps after its last checkpoint, at most */
     uint64_t checkpoint_log_bytes; /* a new checkpoint after that much log */
+    uint32_t checkpoint_interval;  /* or, where members agree on checkpoints (PBFT), every so many sequence numbers */
     uint64_t service_bytes_max;    /* of the service's data, by its own accounting; 0 is no limit */
     uint64_t service_heap_bytes;   /* region given to the service */
     uint64_t command_bytes_max;    /* of one command, header included */
@@ -39,6 +41,9 @@ struct group_spec {
     uint32_t member_count;
     uint32_t k; /* faults to be masked */
     const struct protocol *protocol;
+    const struct protocol *served_by; /* of a client, which is no member: the protocol of the members that it asks, while
+                                         `protocol` is its own; NULL: this is a member */
+    uint32_t vote;                    /* of a client: members asked at first (2k+1); 0: all of them */
     const struct service *service;
     uint64_t hash_key[2]; /* of the service's hash tables; the same on all members */
     struct tuning tuning;
@@ -51,6 +56,9 @@ void spec_defaults(struct tuning *out);
 /* Checks that the group's service gets from its protocol what it needs and that there are members enough for k.
  * Returns 0, or ERROR_INVALID with a sentence that names the missing requirement in `why`. */
 int spec_check(const struct group_spec *spec, char *why, size_t why_size);
+
+/* Do the members bear proofs, and their clients too? True where the members' protocol masks arbitrary failures. */
+bool spec_proven(const struct group_spec *spec);
 
 /* Place of a node among the members, or -1. */
 int spec_member_place(const struct group_spec *spec, uint32_t node);

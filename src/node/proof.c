@@ -8,7 +8,10 @@
 
 enum message_proof proof_kind(const struct group_spec *spec, const struct message_type *type)
 {
-    return type->proof == PROOF_MAC && spec->tuning.signatures != 0 ? PROOF_SIGNATURE : type->proof;
+    if (!spec_proven(spec) && type->proof != PROOF_SIGNATURE)
+        return PROOF_NONE;
+    bool macs = type->proof == PROOF_MAC || type->proof == PROOF_PAIR;
+    return macs && spec->tuning.signatures != 0 ? PROOF_SIGNATURE : type->proof;
 }
 
 size_t proof_size(const struct group_spec *spec, enum message_proof kind)
@@ -18,6 +21,8 @@ size_t proof_size(const struct group_spec *spec, enum message_proof kind)
         return 0;
     case PROOF_MAC:
         return (size_t)PROOF_MAC_SIZE * spec->member_count;
+    case PROOF_PAIR:
+        return PROOF_MAC_SIZE;
     case PROOF_SIGNATURE:
         return PROOF_SIGNATURE_SIZE;
     }
@@ -35,13 +40,15 @@ static struct span context_of(const struct header *header, uint8_t out[PROOF_CON
 }
 
 void proof_make(const struct proof_door *door, const struct group_spec *spec, enum message_proof kind,
-                const struct header *header, struct span body, uint8_t *out)
+                const struct header *header, struct span body, uint32_t to, uint8_t *out)
 {
     uint8_t bytes[PROOF_CONTEXT_SIZE];
     struct span context = context_of(header, bytes);
     invariant(door->mac != NULL, "a protocol with proofs runs only where there are keys");
     if (kind == PROOF_SIGNATURE)
         door->sign(door->context, context, body, out);
+    if (kind == PROOF_PAIR)
+        door->mac(door->context, to, context, body, out);
     for (uint32_t i = 0; kind == PROOF_MAC && i < spec->member_count; i++)
         door->mac(door->context, spec->members[i], context, body, out + (size_t)i * PROOF_MAC_SIZE);
 }
@@ -62,11 +69,11 @@ bool proof_check(const struct proof_door *door, const struct group_spec *spec, e
     struct span context = context_of(header, bytes);
     if (kind == PROOF_NONE)
         return true;
-    if (door->mac == NULL || spec_member_place(spec, header->sender) < 0)
+    if (door->mac == NULL)
         return false;
     if (kind == PROOF_SIGNATURE)
         return door->signed_by(door->context, header->sender, context, body, proof);
-    int place = spec_member_place(spec, spec->self);
+    int place = kind == PROOF_PAIR ? 0 : spec_member_place(spec, spec->self);
     door->mac(door->context, header->sender, context, body, expected);
     return place >= 0 && same(expected, proof + (size_t)place * PROOF_MAC_SIZE, PROOF_MAC_SIZE);
 }

@@ -16,7 +16,7 @@
 #include "contract/message.h"
 #include "contract/spec.h"
 
-enum { PROOF_CONTEXT_SIZE = 12, PROOF_MAC_SIZE = 16, PROOF_SIGNATURE_SIZE = 64 };
+enum { PROOF_CONTEXT_SIZE = 12, PROOF_MAC_SIZE = 16, PROOF_SIGNATURE_SIZE = 64, PROOF_KEY_SIZE = 64 };
 
 struct proof_door {
     void *context;
@@ -26,16 +26,21 @@ struct proof_door {
     /* A signature by this node, PROOF_SIGNATURE_SIZE bytes. */
     void (*sign)(void *context, struct span head, struct span body, uint8_t *out);
     bool (*signed_by)(void *context, uint32_t node, struct span head, struct span body, const uint8_t *signature);
+    /* From now on that client has this public key (PROOF_KEY_SIZE bytes); NULL takes it away. Where clients' keys are
+     * fixed from the start it may be NULL. */
+    void (*enrol)(void *context, uint32_t client, const uint8_t *key);
 };
 
 /* The kind that a type of message bears in a group. */
 enum message_proof proof_kind(const struct group_spec *spec, const struct message_type *type);
 /* Bytes of a proof in this group. */
 size_t proof_size(const struct group_spec *spec, enum message_proof kind);
-/* Writes proof_size() bytes to `out` for a message of this header (group, sender, slot and type are read). */
+/* Writes proof_size() bytes to `out` for a message of this header (group, sender, slot, type and kind are read). `to` is
+ * the receiver of a message with a PROOF_PAIR; else it is not looked at. */
 void proof_make(const struct proof_door *door, const struct group_spec *spec, enum message_proof kind,
-                const struct header *header, struct span body, uint8_t *out);
-/* Is that the proof of this message by the header's sender? MACs: the place of spec->self is looked at. */
+                const struct header *header, struct span body, uint32_t to, uint8_t *out);
+/* Is that the proof of this message by the header's sender? MACs: the place of spec->self is looked at. Whether the
+ * sender may send such a message at all (a member, or an enrolled client) the caller knows. */
 bool proof_check(const struct proof_door *door, const struct group_spec *spec, enum message_proof kind,
                  const struct header *header, struct span body, const uint8_t *proof);
 

@@ -47,6 +47,12 @@ static void fill_adversary(struct world *world, struct plan_item *item)
     item->draw = chance(world, 2) ? own : world->faults.adversary_draw;
 }
 
+/* What gateways compare is answers: a vote masks wrong ones, and not wrong numbers among the members. */
+static bool votes(const struct world *world)
+{
+    return world->options.gateways > 0 && world->options.vote > 0;
+}
+
 static void fill(struct world *world, enum fault_process fault, struct plan_item *item)
 {
     switch (fault) {
@@ -77,9 +83,11 @@ static void fill(struct world *world, enum fault_process fault, struct plan_item
         break;
     case FAULT_VALUE:
     case FAULT_TRANSITION:
-        item->kind = fault == FAULT_VALUE ? PLAN_VALUE : PLAN_TRANSITION;
+        item->kind = fault == FAULT_TRANSITION ? PLAN_TRANSITION : votes(world) ? PLAN_ANSWERS : PLAN_VALUE;
         item->amount = faults_log(world, 1, 200);
         item->draw = random_u64(&world->faults.random);
+        if (item->kind == PLAN_ANSWERS && chance(world, 2))
+            item->draw = world->faults.adversary_draw;
         break;
     default:
         fill_adversary(world, item);

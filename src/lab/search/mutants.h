@@ -19,14 +19,16 @@
 /* ---- rules that can be switched off ---- */
 
 struct mutant {
-    const char *owner; /* the protocol's name, or "node" */
+    const char *owner; /* the protocol's name, "node", or "voter": of the gateways alone, which then there must be */
     const char *rule;
     uint32_t ablation; /* its bit in a specification */
 };
 
 /* The place-th rule that a group with this protocol can do without: the protocol's own in the order of its table, then
- * node's. False when there are no more. */
+ * node's, then the voter's where there may be gateways. False when there are no more. */
 bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *out);
+/* Switches it off in a world. */
+void mutant_apply(const struct mutant *mutant, struct world_options *world);
 /* Finds "vote-not-stored", "raft:vote-not-stored" or "node:ack-before-sync". */
 bool mutant_find(const struct protocol *protocol, const char *name, struct mutant *out);
 

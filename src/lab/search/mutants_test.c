@@ -36,11 +36,12 @@ static void every_protocol_s_rules_are_listed_once(void **state)
 {
     (void)state;
     for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++) {
-        uint32_t seen = 0, count = 0;
+        uint32_t seen = 0, seen_of_voter = 0, count = 0;
         struct mutant mutant, found;
         while (mutant_at(*at, count, &mutant)) {
-            assert_int_equal(seen & mutant.ablation, 0);
-            seen |= mutant.ablation;
+            uint32_t *bits = strcmp(mutant.owner, "voter") == 0 ? &seen_of_voter : &seen;
+            assert_int_equal(*bits & mutant.ablation, 0);
+            *bits |= mutant.ablation;
             assert_true(mutant_find(*at, mutant.rule, &found));
             assert_int_equal(found.ablation, mutant.ablation);
             count++;

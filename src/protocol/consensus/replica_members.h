@@ -332,6 +332,9 @@ static inline void driver_reply(struct driver_member *member, const struct effec
         snprintf(member->refusal, sizeof member->refusal, "%.*s", (int)reply->bytes.size,
                  (const char *)reply->bytes.data);
         return;
+    case REPLY_ORDER: /* of voters alone */
+    case REPLY_INDETERMINATE:
+        break;
     case REPLY_AGAIN:
         member->again_count += reply->count;
         if (reply->read)
