@@ -106,7 +106,7 @@ says 1 "IC2" oral-messages --traitors 3,4
 says 1 "IC2" signed-messages --break accept-forged
 says 1 "IC0" oral-messages --traitors none --crashes 1 --break wait-for-all --progress
 says 1 "everything has arrived: the clocks move on" oral-messages --nodes 3
-says 1 "hears from a traitor" byzantine-vectors --break no-second-round
+says 1 "node 4 says, as a traitor" byzantine-vectors --break no-second-round
 says 0 "0 differ" flooding-early --nodes 3 --skew --audit
 
 # Two generals: whatever the bound on messages, the last one may be lost.
