@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include "base/panic.h"
+#include "lab/attack/attack.h"
 #include "lab/search/campaign.h"
 #include "lab/judge/judge.h"
 #include "lab/judge/judge_agreement.h"
@@ -166,6 +167,7 @@ void campaign_runner_run(struct campaign_runner *runner, const struct world_opti
                          struct campaign_result *result)
 {
     struct world_options judged = *options;
+    judged.attacks = attacks_find(options->protocol->name);
     *result = (struct campaign_result){.seed = options->seed};
     if (runner->kind != NULL) {
         runner->kind->clear(runner->judge);
