@@ -104,7 +104,7 @@ uint32_t attack_place(const struct attack_scene *scene)
 
 uint32_t attack_node_count(const struct attack_scene *scene)
 {
-    return scene->process->world->node_count;
+    return scene->process->world->member_count;
 }
 
 const void *attack_member(const struct attack_scene *scene)

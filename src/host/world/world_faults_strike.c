@@ -154,7 +154,7 @@ bool faults_strike_power_planned(struct world *world)
     struct plan_item item = {.at_ns = world->now_ns};
     if (world->options.attacks == NULL || !fill_attack(world, false, &item))
         return false;
-    item.node = 1 + (uint32_t)below(world, world->node_count);
+    item.node = 1 + (uint32_t)below(world, world->member_count);
     world_do(world, &item);
     return true;
 }
