@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the seeds of peer_fuzz.c into fuzz/corpus/peer: a script of operations for each way into the
-node."""
+"""Writes the seeds of peer_fuzz.c and peer_paxos_fuzz.c into fuzz/corpus/peer and peer_paxos: a script of operations for
+each way into the node."""
 import pathlib
 import struct
 
-OUT = pathlib.Path(__file__).resolve().parent / "corpus" / "peer"
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 RAW, SEALED, FORGED, FRAGMENTS, ECHO, OBLIGE, REQUEST, GREET, RECONNECT, WAIT = 0, 1, 2, 3, 4, 6, 7, 8, 9, 10
 APPEND, VOTE, FORWARD, INSTALL, RECOVER_ACK = 0, 3, 5, 11, 13
 
@@ -42,6 +42,38 @@ SEEDS = {
     "greet": b"\0" + op(GREET, 255) + op(GREET, 1, b"\x08\1") + op(RECONNECT, 1, b"h") + op(GREET, 3, b"\x14\7"),
 }
 
-OUT.mkdir(parents=True, exist_ok=True)
-for name, seed in SEEDS.items():
-    (OUT / name).write_bytes(seed)
+PREPARE, PROMISE, ACCEPT, ACCEPTED, NACK, PAXOS_FORWARD, PAXOS_INSTALL, PAXOS_RECOVER_ACK = 0, 1, 2, 3, 4, 6, 12, 14
+
+
+def accept(round_number, commit=0, last=0, records=b""):
+    return struct.pack("<4QB", round_number, commit, 1, last, 1) + records
+
+
+def prepare(round_number, first=1, pre=0):
+    return struct.pack("<3QB", round_number, first, 5, pre)
+
+
+PAXOS_SEEDS = {
+    "lead": SEEDS["lead"],
+    "echo": SEEDS["echo"],
+    "follow": b"\0" + message(ACCEPT, accept(2)) + op(WAIT, 5) + message(ACCEPT, accept(2)) + op(REQUEST, 0, b"x"),
+    "prepare": b"\0" + message(PREPARE, prepare(9, pre=1)) + message(PREPARE, prepare(9)) + op(WAIT, 5)
+    + message(PREPARE, prepare(8)) + message(ACCEPT, accept(8)),
+    "promise": b"\0" + LEAD + VALUES + message(PREPARE, prepare(40)) + message(PREPARE, prepare(40, first=4)),
+    "nack": b"\0" + LEAD + VALUES + message(NACK, struct.pack("<2QIB", 1, 77, 2, 0)) + op(WAIT, 200) + op(OBLIGE) * 3,
+    "accepted": b"\0" + LEAD + VALUES + message(ACCEPTED, struct.pack("<3QB", 1, 3, 4, 1), sender=3),
+    "forward": b"\0" + LEAD + message(PAXOS_FORWARD, struct.pack("<I", 40) + struct.pack("<IIQQQII", 2, 0, 5, 1, 1, 1, 0)),
+    "install": b"\0" + message(ACCEPT, accept(2)) + message(PAXOS_INSTALL, struct.pack("<6Q", 2, 9, 9, 0, 1, 9))
+    + op(WAIT, 50),
+    "recover": b"\1" + message(ACCEPT, accept(2)) + message(PAXOS_RECOVER_ACK, struct.pack("<2QIQB", 1, 2, 2, 0, 1))
+    + op(WAIT, 50),
+    "fragments": b"\0" + op(FRAGMENTS, PREPARE, prepare(9)) + op(FRAGMENTS, 0x80, b"abc"),
+    "raw": SEEDS["raw"],
+    "chunks": SEEDS["chunks"],
+    "greet": SEEDS["greet"],
+}
+
+for folder, seeds in ("peer", SEEDS), ("peer_paxos", PAXOS_SEEDS):
+    (CORPUS / folder).mkdir(parents=True, exist_ok=True)
+    for name, seed in seeds.items():
+        (CORPUS / folder / name).write_bytes(seed)

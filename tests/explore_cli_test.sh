@@ -42,6 +42,12 @@ refuses "after '--depth'" raft --depth
 refuses "not 'pigeon'" raft --channel pigeon
 refuses "option '--deep'" raft --deep
 refuses "does not exist" raft --request-at 4
+refuses "not 'pigeon'" oral-messages --traitors pigeon
+refuses "a traitor must be one of the nodes" oral-messages --traitors 5
+refuses "not known what a traitor under this protocol could say" flooding --traitors 1
+refuses "over a synchronous network" oral-messages --channel any
+refuses "ask for rounds" raft --skew
+refuses "--values takes a number up to 8, not '9'" oral-messages --values 9
 
 says 0 "raft:vote-not-stored" raft --break help
 says 0 "usage: lockstep explore" raft --help
@@ -76,3 +82,28 @@ says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --crashes 
 says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "of 1 records that it wrote, 0 survive" raft --channel fifo --synchronous --crashes 1 --break ack-before-sync
+
+# Agreement in rounds: every crash in the midst of a multicast, and every strategy of a traitor.
+says 0 "complete: no violation" flooding
+says 0 "complete: no violation" flooding-early
+says 0 "complete: no violation" flooding --break one-round-less --crashes 1
+says 1 "FLD-2" flooding --break one-round-less
+says 1 "FLD-2" flooding --nodes 3 --crashes 0 --losses 3
+says 0 "complete: no violation" oral-messages
+says 0 "complete: no violation" signed-messages
+says 0 "complete: no violation" byzantine-vectors --value 1 --values 1
+says 1 "BV-2" byzantine-vectors --break lecture-majority
+says 1 "BV-1" byzantine-vectors --nodes 3
+says 1 "IC2" oral-messages --nodes 3
+says 1 "IC2" oral-messages --traitors 3,4
+says 1 "IC2" signed-messages --break accept-forged
+says 1 "IC0" oral-messages --traitors none --crashes 1 --break wait-for-all --progress
+says 1 "everything has arrived: the clocks move on" oral-messages --nodes 3
+says 1 "hears from a traitor" byzantine-vectors --break no-second-round
+says 0 "0 differ" flooding-early --nodes 3 --skew --audit
+
+# Two generals: whatever the bound on messages, the last one may be lost.
+for bound in 1 2 3 4 5 6; do
+    says 0 "complete: no violation" two-generals --value $((bound - 1)) --progress
+    says 1 "violation after $((bound + 1)) steps: TG-1" two-generals --value $((bound - 1)) --losses 1 --progress
+done

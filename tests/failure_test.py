@@ -5,7 +5,7 @@ Every operation goes into a history. At the end all acknowledged writes must be 
 was acknowledged and what may have happened beside, `lockstep check` must find an order that explains every answer, and
 the nodes must agree.
 
-usage: failure_test.py [--seconds N] [--seed N] [--keep]
+usage: failure_test.py [--protocol NAME] [--seconds N] [--seed N] [--keep]
 
 The seed decides the schedule of faults and the clients' choices; the timing of real processes it cannot decide.
 """
@@ -52,8 +52,9 @@ def free_ports(count):
 class Node:
     """One `lockstep server` process and its data directory."""
 
-    def __init__(self, number, ports, peer_ports, folder):
+    def __init__(self, number, ports, peer_ports, folder, protocol):
         self.number = number
+        self.protocol = protocol
         self.port = ports[number - 1]
         self.peers = ",".join(f"{n}=127.0.0.1:{port}" for n, port in enumerate(peer_ports, 1))
         self.peer_port = peer_ports[number - 1]
@@ -70,6 +71,7 @@ class Node:
         command = [PROGRAM, "server", "--id", str(self.number), "--listen", f"127.0.0.1:{self.port}"]
         command += ["--peer-listen", f"127.0.0.1:{self.peer_port}", "--peers", self.peers]
         command += ["--data", os.path.join(self.folder, f"node-{self.number}")]
+        command += ["--protocol", self.protocol]
         if self.starts == 0:
             command.append("--init")
         self.starts += 1
@@ -217,10 +219,10 @@ class Client(threading.Thread):
 
 
 class Cluster:
-    def __init__(self, folder):
+    def __init__(self, folder, protocol):
         ports = free_ports(2 * NODES)
         self.ports, peer_ports = ports[:NODES], ports[NODES:]
-        self.nodes = [Node(n, self.ports, peer_ports, folder) for n in range(1, NODES + 1)]
+        self.nodes = [Node(n, self.ports, peer_ports, folder, protocol) for n in range(1, NODES + 1)]
 
     def leader(self):
         """The node that says it leads, as `lockstep status` shows it; None when none does."""
@@ -365,10 +367,10 @@ def check_history(path, complaints):
         complaints.append(f"lockstep check: {run.stdout.strip() or run.stderr.strip()}")
 
 
-def run_test(folder, seconds, seed):
+def run_test(folder, protocol, seconds, seed):
     """Returns the complaints."""
     chooser = random.Random(seed)
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, protocol)
     errors = []
     history = History(os.path.join(folder, "history.jsonl"))
     clients = [Client(number, seed, cluster.ports, history, errors) for number in range(CLIENTS)]
@@ -404,6 +406,7 @@ def run_test(folder, seconds, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--protocol", default="raft", help="by which the nodes agree (raft)")
     parser.add_argument("--seconds", type=float, default=40, help="of faults (40)")
     parser.add_argument("--seed", type=int, default=None, help="default: LOCKSTEP_SEED, else drawn")
     parser.add_argument("--keep", action="store_true", help="keep data, logs and history")
@@ -413,12 +416,13 @@ def main():
     seed = options.seed
     if seed is None:
         seed = int(os.environ.get("LOCKSTEP_SEED") or random.SystemRandom().randrange(1, 1 << 31))
-    print(f"seed {seed}; replay with: LOCKSTEP_SEED={seed} tests/failure_test.py", flush=True)
+    print(f"seed {seed}; replay with: LOCKSTEP_SEED={seed} tests/failure_test.py "
+          f"--protocol {options.protocol}", flush=True)
     folder = tempfile.mkdtemp(prefix="lockstep-failure-")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     complaints = ["it was interrupted"]
     try:
-        complaints = run_test(folder, options.seconds, seed)
+        complaints = run_test(folder, options.protocol, options.seconds, seed)
     except AssertionError as error:
         complaints = [str(error)]
     finally:

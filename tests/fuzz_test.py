@@ -11,7 +11,7 @@ import sys
 SOURCE = pathlib.Path(os.environ.get("LOCKSTEP_SOURCE") or pathlib.Path(__file__).resolve().parent.parent)
 BUILD = pathlib.Path(os.environ.get("LOCKSTEP_BUILD") or SOURCE / "build-fuzz") / "fuzz-build"
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
-TARGETS = ["resp", "peer", "wal", "kv"]
+TARGETS = ["resp", "peer", "peer_paxos", "wal", "kv"]
 CANARY_SECONDS = 60
 
 

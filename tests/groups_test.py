@@ -1,8 +1,9 @@
-"""Groups on a real cluster: three nodes, a group of three and a group of two; prefixes choose the group; kill -9 and a
-wiped disk; dropping; and each refusal with its reason.
+"""Groups on a real cluster: three nodes, a group of three and a group of two; prefixes choose the group, the longest one
+first; enrolled clients; kill -9 and a wiped disk; dropping; a group that answers where default cannot; and each refusal with its reason.
 
 Talks RESP by hand, so it needs nothing but Python.
 """
+import json
 import os
 import random
 import shutil
@@ -185,7 +186,7 @@ def create(cluster):
                        "t:", "SERVICE", "kv") == "OK"
     assert cluster.ask(3, "GROUP.CREATE", "two", "PROTOCOL", "raft", "MEMBERS", "1,2", "PREFIX", "w:") == "OK"
     refused(cluster.ask(2, "GROUP.CREATE", "two", "PROTOCOL", "raft"), "there is a group 'two' already")
-    refused(cluster.ask(2, "GROUP.CREATE", "x", "PROTOCOL", "raft", "PREFIX", "t:u:"), "overlaps", "three")
+    refused(cluster.ask(2, "GROUP.CREATE", "x", "PROTOCOL", "raft", "PREFIX", "t:"), "is that of group 'three' already")
     assert cluster.same_lists(["default", "three", "two"])
     card = cluster.info(3, "two")
     assert card["members"] == [1, 2] and card["k"] == 0 and card["prefix"] == "w:" and card["masks"] == "timing", card
@@ -218,6 +219,133 @@ def crashes(cluster):
     assert answer is None or answer == "1" or answer.startswith("-CLUSTERDOWN"), answer
 
 
+def nested(cluster):
+    """A prefix inside another: the longest one owns a key, and what the shorter one's group holds comes back with it."""
+    create = lambda *words: cluster.ask(2, "GROUP.CREATE", *words)
+    assert cluster.ask(1, "SET", "t:in:a", "outer") == "OK"
+    assert create("inner", "PROTOCOL", "raft", "MEMBERS", "1,2,3", "PREFIX", "t:in:") == "OK"
+    until("the list", lambda: cluster.same_lists(["default", "three", "two", "inner"]))
+    for node in NODES:
+        until("a write to the inner group", lambda n=node: cluster.ask(n, "SET", f"t:in:{n}", "inner") == "OK")
+    assert cluster.ask(1, "GET", "t:in:a") is None, "the outer group's key is out of reach"
+    assert cluster.info(1, "inner")["within"] == "three" and cluster.info(1, "three")["within"] == "default"
+    refused(cluster.ask(1, "MSET", "t:x", "1", "t:in:x", "2"), "CROSSGROUP", "three", "inner")
+    assert cluster.ask(1, "GET", "t:x") == "8"
+    # Around a group that is there: default gives up the rest, once it holds none of it.
+    assert create("deep", "PROTOCOL", "raft", "MEMBERS", "1,2,3", "PREFIX", "d:e:") == "OK"
+    assert cluster.ask(1, "SET", "d:1", "plain") == "OK"
+    refused(create("around", "PROTOCOL", "raft", "PREFIX", "d:"), "default holds keys")
+    assert cluster.ask(1, "DEL", "d:1") == 1
+    assert create("around", "PROTOCOL", "raft", "MEMBERS", "1,2,3", "PREFIX", "d:") == "OK"
+    until("the list", lambda: cluster.same_lists(["default", "three", "two", "inner", "deep", "around"]))
+    for key in ("d:1", "d:e:1"):
+        until("a write", lambda k=key: cluster.ask(3, "SET", k, k) == "OK")
+    for node in NODES:
+        cluster.kill(node)
+    for node in NODES:
+        cluster.start(node)
+    until("the inner group's key after a restart", lambda: cluster.ask(2, "GET", "t:in:1") == "inner")
+    until("a key of each", lambda: [cluster.ask(1, "GET", key) for key in ("d:1", "d:e:1")] == ["d:1", "d:e:1"])
+    for name in ("inner", "deep", "around"):
+        assert cluster.ask(1, "GROUP.DROP", name) == "OK"
+    until("the list", lambda: cluster.same_lists(["default", "three", "two"]))
+    assert cluster.ask(2, "GET", "t:in:a") == "outer" and cluster.ask(2, "GET", "t:in:1") is None
+    assert cluster.ask(2, "DEL", "t:in:a") == 1
+
+
+def voter_everywhere(cluster, node, groups):
+    answer = cluster.ask(node, "LOCKSTEP", "STATUS")
+    listed = json.loads(answer)["groups"] if answer else []
+    return len(listed) == groups and all(group["voter"] for group in listed)
+
+
+def clients(cluster):
+    """Enrolled clients are the same on all nodes, and there after a restart and on a wiped node."""
+    key, other = "0123456789abcdef" * 8, "f" * 128
+    enrol = lambda *words: cluster.ask(2, "GROUP.ENROL", *words)
+    assert cluster.ask(3, "GROUP.CLIENTS") == []
+    assert enrol("500", key.upper()) == "OK" and enrol("500", key) == "OK"
+    assert enrol("40") == "OK"
+    refused(enrol("500", other), "client 500 is enrolled with another key", "GROUP.EXPEL")
+    refused(enrol("500"), "another key")
+    refused(enrol("3", key), "node 3 is a node of this cluster")
+    refused(enrol("501", key[1:]), "128 hexadecimal digits")
+    refused(enrol("zero"), "1 to 999999999")
+    refused(cluster.ask(1, "GROUP.EXPEL", "501"), "no enrolled client of that number")
+    listed = [[40, ""], [500, key]]
+    same = lambda: all(cluster.ask(node, "GROUP.CLIENTS") == listed for node in NODES)
+    until("the same clients everywhere", same)
+    for node in NODES:
+        cluster.kill(node)
+    for node in NODES:
+        cluster.start(node)
+    until("the same clients after a restart", same)
+    assert cluster.ask(1, "GROUP.EXPEL", "40") == "OK"
+    assert cluster.ask(1, "GROUP.EXPEL", "500") == "OK"
+    refused(cluster.ask(1, "GROUP.EXPEL", "500"), "no enrolled client")
+    assert enrol("500", other) == "OK", "expelled, it may come with another key"
+    for number in range(1000, 1015):
+        assert enrol(str(number), key) == "OK"
+    refused(enrol("2000", key), "at most 16 enrolled clients")
+    listed = [[500, other]] + [[number, key] for number in range(1000, 1015)]
+    cluster.kill(3)
+    shutil.rmtree(cluster.data(3))
+    cluster.start(3)
+    until("the same clients on a wiped node", same)
+    until("the wiped node counts again in its groups", lambda: voter_everywhere(cluster, 3, 2))
+    for number, _ in listed:
+        assert cluster.ask(2, "GROUP.EXPEL", str(number)) == "OK"
+    assert cluster.ask(2, "GROUP.CLIENTS") == []
+
+
+def byzantine(cluster):
+    """A group that masks malicious members is refused while default masks crashes only: it decides what groups there are."""
+    for node in NODES:
+        cluster.kill(node)
+    for node in NODES:
+        cluster.start(node, "--lab", "yes")
+    until("a leader", lambda: cluster.ask(1, "SET", "plain", "1") == "OK")
+    refused(cluster.ask(1, "GROUP.CREATE", "b", "PROTOCOL", "pbft"), "protocol pbft masks arbitrary failures",
+            "group default", "runs raft", "lockstep up --protocol pbft")
+    assert cluster.ask(1, "GROUP.CREATE", "p", "PROTOCOL", "paxos", "PREFIX", "p:") == "OK", "lab protocols are taken"
+    until("a write", lambda: cluster.ask(1, "SET", "p:1", "1") == "OK")
+    assert cluster.ask(1, "GROUP.DROP", "p") == "OK"
+
+
+def available(cluster):
+    """An available group on the servers of byzantine(): it answers while default cannot, and both sides' answers meet."""
+    assert cluster.ask(1, "GROUP.CREATE", "tills", "PROTOCOL", "anti-entropy", "SERVICE", "till", "PREFIX",
+                       "till:") == "OK"
+    until("the first deposit", lambda: cluster.ask(1, "INCRBY", "till:anna", "100") == 100)
+    same = lambda value: all(cluster.ask(node, "GET", "till:anna") == value for node in NODES)
+    until("all have it", lambda: same("100"))
+    refused(cluster.ask(2, "DECRBY", "till:anna", "101"), "insufficient funds: the balance here is 100")
+    refused(cluster.ask(2, "SET", "till:anna", "5"), "tills know INCRBY, DECRBY and GET only")
+    refused(cluster.ask(2, "GROUP.CREATE", "x", "PROTOCOL", "anti-entropy", "SERVICE", "kv"), "service kv needs total order")
+    # Node 1 alone: default has no quorum, the tills go on.
+    cluster.kill(2)
+    cluster.kill(3)
+    assert cluster.ask(1, "DECRBY", "till:anna", "70") == 30
+    assert cluster.ask(1, "GET", "till:anna") == "30"
+    refused(cluster.ask(1, "SET", "plain", "2"), "") # CLUSTERDOWN, or INDETERMINATE while node 1 still leads
+    # The others without node 1, of whose payment they have heard nothing.
+    cluster.kill(1)
+    for node in (2, 3):
+        cluster.start(node, "--lab", "yes")
+    until("node 2 answers", lambda: cluster.ask(2, "GET", "till:anna") == "100")
+    assert cluster.ask(2, "DECRBY", "till:anna", "80") == 20
+    until("node 3 has it", lambda: cluster.ask(3, "GET", "till:anna") == "20")
+    # They meet: 100 cover one of the two, and all agree which; the other is reversed, and made good by later money.
+    cluster.start(1, "--lab", "yes")
+    books = lambda node: tuple(cluster.ask(node, "GET", key) for key in ("till:anna", "till:anna/reversed"))
+    until("all are the same again", lambda: {books(node) for node in NODES} in ({("20", "70")}, {("30", "80")}))
+    assert cluster.ask(3, "INCRBY", "till:anna", "50") == 0
+    until("it is made good", lambda: same("0"))
+    assert cluster.ask(2, "GET", "till:anna/reversed") == "0"
+    until("default orders again", lambda: cluster.ask(1, "SET", "plain", "2") == "OK")
+    assert cluster.ask(1, "GROUP.DROP", "tills") == "OK"
+
+
 def drop(cluster):
     assert cluster.ask(1, "GROUP.DROP", "two") == "OK"
     cluster.kill(3)
@@ -230,7 +358,7 @@ def drop(cluster):
     assert cluster.ask(2, "GROUP.CREATE", "two", "PROTOCOL", "raft", "MEMBERS", "1,3", "PREFIX", "w:") == "OK"
     until("the new group", lambda: cluster.ask(1, "SET", "w:b", "1") == "OK")
     assert cluster.ask(1, "GET", "w:a") is None
-    assert cluster.info(1, "two")["number"] == 3
+    assert cluster.info(1, "two")["number"] == 6
     assert cluster.ask(1, "GROUP.DROP", "three") == "OK"
     until("the list", lambda: cluster.same_lists(["default", "two"]))
     until("the key is nobody's", lambda: cluster.ask(2, "GET", "t:x") is None)
@@ -256,7 +384,7 @@ def check(root):
         until("a leader", lambda: cluster.ask(1, "SET", "plain", "1") == "OK")
         for node in NODES:
             until("every node answers", lambda n=node: cluster.ask(n, "GET", "plain") == "1")
-        for step in (refusals, create, routing, crashes, drop, limit):
+        for step in (refusals, create, routing, nested, clients, crashes, drop, limit, byzantine, available):
             began = time.time()
             step(cluster)
             print(f"{step.__name__}: {time.time() - began:.1f} s", flush=True)

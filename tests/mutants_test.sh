@@ -49,6 +49,7 @@ found pbft commit-quorum-2k 'PBFT-[125]|DIGEST|AGREEMENT|PROGRESS'
 found pbft checkpoint-without-proof 'PBFT-[1-5]|DIGEST|AGREEMENT|INVARIANT|PROGRESS'
 found pbft request-unproven 'REPLY|PBFT-5|DIGEST|INVARIANT|PROGRESS'
 found pbft vote-not-stored 'PBFT-[1-6]|DIGEST|AGREEMENT|PROGRESS|STOP'
+found pbft believe-first 'PBFT-5' --nodes 4
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'
@@ -67,10 +68,22 @@ found oral-messages wait-for-all 'IC0' --nodes 4
 found signed-messages accept-forged 'IC[12]' --nodes 3
 found signed-messages accept-short-chain 'IC[12]' --nodes 3
 found signed-messages one-round-less 'IC[12]' --nodes 3
+found anti-entropy ack-before-stored 'AE-[12]|CAP-AP'
+found anti-entropy deliver-out-of-order 'AE-1'
+found anti-entropy execute-duplicates 'AE-1'
+found anti-entropy digest-not-exchanged 'CAP-AP'
+found anti-entropy wait-for-others 'CAP-AP'
+found anti-entropy prune-too-early 'CAP-AP'
+found anti-entropy ack-before-sync 'AE-[12]|CAP-AP'
 found chandy-lamport marker-not-first 'CL-[1-3]'
 found chandy-lamport channel-not-recorded 'CL-[1-3]'
 found chandy-lamport non-fifo 'CL-[1-3]'
 found chandy-lamport record-without-quiet 'CL-[1-3]'
+
+# What seeds hardly draw is explored.
+out=$("$LOCKSTEP_PROGRAM" mutants flooding-early --rule tell-own-only --campaigns 1 --seeds 5) ||
+    fail "flooding-early without tell-own-only was not found by exploration: $out"
+echo "$out" | grep -Eq ' FLD-2 explored, after [0-9]+ steps$' || fail "it is not said that a rule was explored: $out"
 
 # A rule that nobody has, and bad options.
 "$LOCKSTEP_PROGRAM" mutants raft --rule gravity >/dev/null 2>&1 && fail "a rule that is not there was measured"
@@ -85,6 +98,6 @@ out=$("$LOCKSTEP_PROGRAM" mutants raft --rule commit-old-term --campaigns 1 --se
 [ "$status" -eq 1 ] || fail "a rule that was not missed ended with $status: $out"
 echo "$out" | grep -q '>1 ' || fail "the table does not say that one seed was too few: $out"
 
-for protocol in raft paxos two-phase-commit chandy-lamport; do
+for protocol in raft paxos two-phase-commit anti-entropy chandy-lamport; do
     "$LOCKSTEP_PROGRAM" sim "$protocol" --nodes 5 --seeds 1..40 --jobs 2 || fail "$protocol violates without any break"
 done

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BLOCK_SIZE = 64, LENGTH_SIZE = 8 };
+enum { BLOCK_SIZE = SHA256_BLOCK_SIZE, LENGTH_SIZE = 8 };
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
@@ -61,23 +61,58 @@ static void compress(uint32_t state[8], const uint8_t *block)
         state[i] += v[i];
 }
 
-void sha256(const void *data, size_t size, uint8_t out[SHA256_SIZE])
+void sha256_begin(struct sha256 *sha)
 {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    *sha = (struct sha256){
+        .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+}
+
+void sha256_add(struct sha256 *sha, const void *data, size_t size)
+{
     const uint8_t *at = data;
-    size_t rest = size;
-    for (; rest >= BLOCK_SIZE; rest -= BLOCK_SIZE, at += BLOCK_SIZE)
-        compress(state, at);
+    size_t used = (size_t)(sha->size % BLOCK_SIZE);
+    sha->size += size;
+    if (used > 0) {
+        size_t fill = size < BLOCK_SIZE - used ? size : BLOCK_SIZE - used;
+        if (fill > 0)
+            memcpy(sha->rest + used, at, fill);
+        if (used + fill < BLOCK_SIZE)
+            return;
+        compress(sha->state, sha->rest);
+        at += fill;
+        size -= fill;
+    }
+    for (; size >= BLOCK_SIZE; size -= BLOCK_SIZE, at += BLOCK_SIZE)
+        compress(sha->state, at);
+    if (size > 0)
+        memcpy(sha->rest, at, size);
+}
+
+void sha256_end(struct sha256 *sha, uint8_t out[SHA256_SIZE])
+{
+    size_t rest = (size_t)(sha->size % BLOCK_SIZE);
     uint8_t last[2 * BLOCK_SIZE] = {0};
-    if (rest > 0)
-        memcpy(last, at, rest);
+    memcpy(last, sha->rest, rest);
     last[rest] = 0x80;
     size_t end = rest + 1 + LENGTH_SIZE <= BLOCK_SIZE ? BLOCK_SIZE : 2 * BLOCK_SIZE;
-    uint64_t bits = (uint64_t)size * 8;
+    uint64_t bits = sha->size * 8;
     store_big(last + end - 8, (uint32_t)(bits >> 32));
     store_big(last + end - 4, (uint32_t)bits);
     for (size_t block = 0; block < end; block += BLOCK_SIZE)
-        compress(state, last + block);
+        compress(sha->state, last + block);
     for (unsigned i = 0; i < 8; i++)
-        store_big(out + (size_t)4 * i, state[i]);
+        store_big(out + (size_t)4 * i, sha->state[i]);
+}
+
+void sha256(const void *data, size_t size, uint8_t out[SHA256_SIZE])
+{
+    struct sha256 sha;
+    sha256_begin(&sha);
+    sha256_add(&sha, data, size);
+    sha256_end(&sha, out);
+}
+
+bool sha256_seal_equal(const struct sha256_seal *a, const struct sha256_seal *b)
+{
+    return a->size == b->size && memcmp(a->digest, b->digest, sizeof a->digest) == 0;
 }

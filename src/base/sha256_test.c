@@ -44,10 +44,30 @@ static void lengths_around_a_block_differ(void **state)
     }
 }
 
+static void pieces_make_the_same_digest(void **state)
+{
+    (void)state;
+    uint8_t data[300], whole[SHA256_SIZE], pieces[SHA256_SIZE];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 7);
+    for (size_t size = 0; size <= sizeof data; size += 25)
+        for (size_t piece = 1; piece < 150; piece++) {
+            struct sha256 sha;
+            sha256_begin(&sha);
+            for (size_t at = 0; at < size; at += piece)
+                sha256_add(&sha, data + at, size - at < piece ? size - at : piece);
+            sha256_add(&sha, NULL, 0);
+            sha256_end(&sha, pieces);
+            sha256(data, size, whole);
+            assert_memory_equal(pieces, whole, sizeof whole);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_published_examples_come_out),
+        cmocka_unit_test(pieces_make_the_same_digest),
         cmocka_unit_test(lengths_around_a_block_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

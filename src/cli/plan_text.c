@@ -109,14 +109,25 @@ static void print_protocols(const struct plan_report *report)
 
 static void print_partition(const struct plan_report *report)
 {
-    char scenario[SCENARIO_NAME_SIZE];
-    bool shown = scenario_named("cap-partition", scenario);
-    if (report->arguments->question.partition == PLAN_ANSWER)
-        print_wrapped(0, "\nNo protocol of this build answers on both sides of a cut and reconciles afterwards: all "
-                         "that order commands choose one truth, and refuse without a quorum.");
-    else if (report->arguments->question.partition == PLAN_REFUSE)
-        printf("\nWhile the network is cut, the side with a quorum goes on, and every other refuses%s%s.\n",
-               shown ? ": lockstep run " : "", shown ? scenario : "");
+    const struct plan_question *question = &report->arguments->question;
+    char consistent[SCENARIO_NAME_SIZE] = "", available[SCENARIO_NAME_SIZE] = "", text[TEXT_SIZE];
+    bool shown = scenario_named("cap-partition", consistent) && scenario_named("cap-partition-available", available);
+    char see[2 * SCENARIO_NAME_SIZE + 80] = "";
+    if (shown)
+        snprintf(see, sizeof see, " The same cut both ways: lockstep run %s, lockstep run %s.", consistent, available);
+    if (question->partition == PLAN_ANSWER && question->order == ORDER_TOTAL)
+        snprintf(text, sizeof text, "\nWho orders totally chooses one truth, and refuses without a quorum. Where each "
+                 "member's updates need keep no order but their own (--order fifo), anti-entropy answers on every side "
+                 "of a cut and reconciles afterwards.%s", see);
+    else if (question->partition == PLAN_ANSWER)
+        snprintf(text, sizeof text, "\nAnswers on both sides of a cut may contradict each other; the service has to make "
+                 "that good when they meet.%s", see);
+    else if (question->partition == PLAN_REFUSE)
+        snprintf(text, sizeof text, "\nWhile the network is cut, the side with a quorum goes on, and every other "
+                 "refuses.%s", see);
+    else
+        return;
+    print_wrapped(0, text);
 }
 
 /* ---- the group ---- */

@@ -13,7 +13,7 @@
 #include "lab/search/mutants.h"
 #include "protocol/registry.h"
 
-enum { JOBS_MAX = 256, NODES_MAX = 64, CLIENTS_MAX = 64 };
+enum { JOBS_MAX = 256, NODES_MAX = 64, CLIENTS_MAX = 64, SIM_REASON_SIZE = 160 };
 
 static void print_faults(void)
 {
@@ -38,6 +38,10 @@ void sim_print_help(void)
          "printed with the command that replays it. Under mpirun, the ranks share the seeds.\n"
          "\n"
          "  --nodes N        nodes (default 5)\n"
+         "  --gateways N     processes beside the nodes through which all clients ask: they believe an answer when enough\n"
+         "                   members gave the same (default 0: clients ask the nodes)\n"
+         "  --vote 3         gateways of a protocol that masks crashes compare so many answers (default: they believe\n"
+         "                   the first); then wrong answers are the faults that `value` draws\n"
          "  --clients N      simulated clients (default 5)\n"
          "  --seed S         one run (default 1)\n"
          "  --seeds A..B     a run for each seed, both included\n"
@@ -46,6 +50,7 @@ void sim_print_help(void)
          "                   timing is pause, slow, delay and clock together. There are");
     print_faults();
     puts("  --k N            members that may be faulty at once (default: as many as the protocol masks)\n"
+         "  --dead N         members that die for ever when everything else heals (default 0)\n"
          "  --break LIST     rules to switch off, to see that the violation is found: raft:vote-not-stored or, without\n"
          "                   the prefix, vote-not-stored (`--break help` lists them)\n"
          "  --jobs N         processes that share the seeds (default 1)\n"
@@ -138,7 +143,7 @@ static int parse_breaks(struct sim_options *options, const char *list)
             print_rules(stderr, world->protocol, ", ");
             return CLI_USAGE;
         }
-        world->ablations |= mutant.ablation;
+        mutant_apply(&mutant, world);
     }
     return CLI_OK;
 }
@@ -151,6 +156,24 @@ static int take_nodes(struct sim_options *options, const char *value)
     if (!words_whole(value, 1, NODES_MAX, &number))
         return usage_error("--nodes takes a number from 1 to 64, not", value);
     options->campaign.world.node_count = (uint32_t)number;
+    return CLI_OK;
+}
+
+static int take_gateways(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    if (!words_whole(value, 0, NODES_MAX - 1, &number))
+        return usage_error("--gateways takes a number from 0 to 63, not", value);
+    options->campaign.world.gateways = (uint32_t)number;
+    return CLI_OK;
+}
+
+static int take_vote(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    if (!words_whole(value, 1, NODES_MAX, &number) || number % 2 == 0)
+        return usage_error("--vote takes an odd number of answers, such as 3, not", value);
+    options->campaign.world.vote = (uint32_t)number;
     return CLI_OK;
 }
 
@@ -195,6 +218,15 @@ static int take_k(struct sim_options *options, const char *value)
     return CLI_OK;
 }
 
+static int take_dead(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    if (!words_whole(value, 1, NODES_MAX, &number))
+        return usage_error("--dead takes a number from 1 to 64, not", value);
+    options->campaign.world.dead = (uint32_t)number;
+    return CLI_OK;
+}
+
 static int take_jobs(struct sim_options *options, const char *value)
 {
     uint64_t number;
@@ -221,10 +253,12 @@ static const struct {
     int (*take)(struct sim_options *options, const char *value);
     bool replayed; /* it changes what happens in a run, so it belongs to the command that replays it */
 } with_value[] = {
+    {"--gateways", take_gateways, true}, {"--vote", take_vote, true},
     {"--nodes", take_nodes, true},    {"--clients", take_clients, true}, {"--time", take_time, true},
     {"--faults", parse_faults, true}, {"--k", take_k, true},             {"--break", parse_breaks, true},
     {"--seed", take_seed, false},     {"--seeds", take_seeds, false},    {"--jobs", take_jobs, false},
     {"--resume", take_resume, false}, {"--shrink", take_shrink, false},
+    {"--dead", take_dead, true},
 };
 
 static void add_to_replay(struct sim_options *options, const char *name, const char *value)
@@ -254,6 +288,12 @@ static int take(struct sim_options *options, const char *name, const char *value
 
 /* ---- all of them ---- */
 
+static int check_gateways(const struct world_options *world)
+{
+    char why[SIM_REASON_SIZE];
+    return world_gateways_fit(world, why, sizeof why) ? CLI_OK : usage_error(why, NULL);
+}
+
 static int check_together(const struct sim_options *options)
 {
     const struct campaign_options *campaign = &options->campaign;
@@ -271,7 +311,9 @@ static int check_together(const struct sim_options *options)
         return usage_error("--shrink and --resume do not go together", NULL);
     if (campaign->world.k > campaign->world.node_count)
         return usage_error("--k is more than there are nodes", NULL);
-    return CLI_OK;
+    if (campaign->world.dead > campaign->world.node_count)
+        return usage_error("--dead is more than there are nodes", NULL);
+    return check_gateways(&campaign->world);
 }
 
 static const struct protocol *find_protocol(const char *name)

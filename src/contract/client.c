@@ -10,13 +10,22 @@ enum { ANSWER_HEAD_SIZE = 20 };
 static const struct field bundle_fields[] = {MESSAGE_FIELDS(client_bundle, CLIENT_BUNDLE_FIELDS)};
 static const struct field answers_fields[] = {MESSAGE_FIELDS(client_answers, CLIENT_ANSWERS_FIELDS)};
 
-static const struct message_type types[CLIENT_MESSAGE_COUNT] = {
+const struct message_type client_message_types[CLIENT_MESSAGE_COUNT] = {
     [CLIENT_REQUEST] = MESSAGE_TYPE_PROVEN("CLIENT_REQUEST", client_bundle, bundle_fields, PROOF_MAC),
     [CLIENT_LOOK] = MESSAGE_TYPE_PROVEN("CLIENT_LOOK", client_bundle, bundle_fields, PROOF_MAC),
     [CLIENT_ANSWERS] = MESSAGE_TYPE_PROVEN("CLIENT_ANSWERS", client_answers, answers_fields, PROOF_PAIR),
 };
 
-const struct message_table client_messages = {types, CLIENT_MESSAGE_COUNT};
+const struct message_table client_messages = {client_message_types, CLIENT_MESSAGE_COUNT};
+
+const struct message_type *client_or_member_type(const struct message_table *protocol, const struct header *header)
+{
+    bool known = header->kind == HEADER_MESSAGE || header->kind == HEADER_CLIENT;
+    const struct message_table *table = header->kind == HEADER_CLIENT ? &client_messages : protocol;
+    if (!known || header->type >= table->count || table->types[header->type].name == NULL)
+        return NULL;
+    return &table->types[header->type];
+}
 
 bool client_answer_append(struct buffer *out, const struct client_answer *answer)
 {

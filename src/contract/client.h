@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "contract/header.h"
 #include "contract/message.h"
 
 /* Places in the table, which are the types on the wire (HEADER_CLIENT): append only. */
@@ -35,7 +36,15 @@ MESSAGE_STRUCT(client_bundle, CLIENT_BUNDLE_FIELDS)
 MESSAGE_STRUCT(client_answers, CLIENT_ANSWERS_FIELDS)
 #define CLIENT_ANSWER_LOST UINT32_MAX
 
-extern const struct message_table client_messages;
+/* Most answers that one message holds; a client does not look at those beyond. */
+enum { CLIENT_ANSWERS_MAX = 4096 };
+
+extern const struct message_type client_message_types[CLIENT_MESSAGE_COUNT];
+extern const struct message_table client_messages; /* of these types */
+
+/* The type of a message of members or clients by its header, where `protocol` is the table of the members' messages; NULL:
+ * there is no such type, or it is no message of either. */
+const struct message_type *client_or_member_type(const struct message_table *protocol, const struct header *header);
 
 struct client_answer {
     uint64_t number, index;

@@ -49,11 +49,32 @@ static void what_is_cut_is_not_read(void **state)
     }
 }
 
+static void a_header_tells_the_type(void **state)
+{
+    (void)state;
+    static const struct field fields[] = {{.name = "value", .kind = FIELD_U64}};
+    static const struct message_type types[] = {{.name = NULL}, {.name = "SAID", .fields = fields, .field_count = 1}};
+    static const struct message_table table = {types, 2};
+    struct header header = {.kind = HEADER_MESSAGE, .type = 1};
+    assert_ptr_equal(client_or_member_type(&table, &header), &types[1]);
+    header.type = 0;
+    assert_null(client_or_member_type(&table, &header));
+    header.type = 2;
+    assert_null(client_or_member_type(&table, &header));
+    header.kind = HEADER_CLIENT;
+    assert_ptr_equal(client_or_member_type(&table, &header), &client_messages.types[CLIENT_ANSWERS]);
+    header.type = CLIENT_MESSAGE_COUNT;
+    assert_null(client_or_member_type(&table, &header));
+    header = (struct header){.kind = HEADER_NODE, .type = 1};
+    assert_null(client_or_member_type(&table, &header));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_come_back_in_their_order),
         cmocka_unit_test(what_is_cut_is_not_read),
+        cmocka_unit_test(a_header_tells_the_type),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

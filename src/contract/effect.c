@@ -84,11 +84,12 @@ void effect_checkpoint(struct effects *out, uint64_t keep_from, struct span part
     append(out, EFFECT_CHECKPOINT)->checkpoint = (struct effect_checkpoint){.keep_from = keep_from, .part = part};
 }
 
-void effect_adopt(struct effects *out, const uint32_t *holders, uint32_t holder_count, uint64_t index,
-                  uint64_t digest)
+struct effect_adopt *effect_adopt(struct effects *out, const uint32_t *holders, uint32_t holder_count, uint64_t index,
+                                  uint64_t digest)
 {
-    append(out, EFFECT_ADOPT)->adopt = (struct effect_adopt){
-        .holders = holders, .holder_count = holder_count, .index = index, .digest = digest};
+    struct effect_adopt *adopt = &append(out, EFFECT_ADOPT)->adopt;
+    *adopt = (struct effect_adopt){.holders = holders, .holder_count = holder_count, .index = index, .digest = digest};
+    return adopt;
 }
 
 struct effect_deliver *effect_deliver_record(struct effects *out, uint64_t index, int64_t time_ns, uint64_t record)

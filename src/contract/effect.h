@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 #include "contract/address.h"
 #include "contract/message.h"
 
@@ -68,6 +69,7 @@ struct effect_adopt {
     uint32_t holder_count;
     uint64_t index;  /* of the checkpoint wanted */
     uint64_t digest; /* of its bytes; 0: not known */
+    struct sha256_seal seal; /* of them; size 0: not known */
 };
 
 enum deliver_kind {
@@ -92,8 +94,11 @@ enum reply_kind {
     REPLY_ANSWER,  /* `bytes` is the answer, a RESP3 value */
     REPLY_REFUSED, /* certainly never: it has not happened and will not; `bytes` is an error's text */
     REPLY_AGAIN,   /* this handing in was not taken, as a whole: node/ may hand the bundle in again, when somebody orders */
-    REPLY_ORDER,   /* reads of the own session: node/ hands them in again as updates, for they need a place in the order */
+    REPLY_ORDER,   /* reads of the own session need a place in the order: node/ hands all that are unanswered in again as
+                      updates. Who uses it answers reads in the order of their numbers: else a read could see an older
+                      state than the one before it on its connection, which was ordered later */
     REPLY_COUNT,   /* answers REQUEST_COUNT with `count_stored` */
+    REPLY_INDETERMINATE, /* nobody can say what became of it, or what the answer was; `bytes` is an error's text */
 };
 
 struct effect_reply {
@@ -166,8 +171,8 @@ struct effect_send *effect_send_one(struct effects *out, const struct message_ta
 void effect_arm(struct effects *out, uint8_t slot, uint16_t name, uint64_t key, int64_t at_ns);
 void effect_disarm(struct effects *out, uint8_t slot, uint16_t name, uint64_t key);
 void effect_checkpoint(struct effects *out, uint64_t keep_from, struct span part);
-void effect_adopt(struct effects *out, const uint32_t *holders, uint32_t holder_count, uint64_t index,
-                  uint64_t digest);
+struct effect_adopt *effect_adopt(struct effects *out, const uint32_t *holders, uint32_t holder_count, uint64_t index,
+                                  uint64_t digest);
 struct effect_deliver *effect_deliver_record(struct effects *out, uint64_t index, int64_t time_ns, uint64_t record);
 struct effect_deliver *effect_deliver_bytes(struct effects *out, enum deliver_kind kind, uint64_t index,
                                             int64_t time_ns, struct span bundle);

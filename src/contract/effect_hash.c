@@ -18,9 +18,14 @@ uint64_t fold_effect(uint64_t hash, const struct effect *effect)
     case EFFECT_CHECKPOINT:
         return fold_span(fold(hash, effect->checkpoint.keep_from), effect->checkpoint.part);
     case EFFECT_ADOPT:
-        return fold(fold(hash, effect->adopt.index), effect->adopt.digest);
+        hash = fold(fold(hash, effect->adopt.index), effect->adopt.digest);
+        for (uint32_t i = 0; effect->adopt.seal.size != 0 && i < 4; i++)
+            hash = fold(hash, effect->adopt.seal.digest[i]);
+        return hash;
     case EFFECT_DELIVER:
         hash = fold(fold(hash, effect->deliver.index), effect->deliver.record);
+        if (effect->deliver.kind == DELIVER_LOOK)
+            hash = fold(hash, DELIVER_LOOK);
         return fold(hash, effect->deliver.count);
     case EFFECT_REPLY:
         hash = fold(fold(hash, (uint64_t)effect->reply.kind), effect->reply.first_number);

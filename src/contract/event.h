@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 #include "contract/address.h"
 
 enum event_kind {
@@ -55,6 +56,7 @@ struct event_restore {
     uint64_t index;       /* RESTORE_PART: the service's state is that after this index */
     const void *body;     /* RESTORE_RECORD: decoded by the protocol's table of records */
     uint64_t digest;      /* RESTORE_PART: of the checkpoint's bytes */
+    struct sha256_seal seal; /* RESTORE_PART: of them too, in groups that mask arbitrary failures (spec_proven) */
     struct span part;     /* RESTORE_PART: what the protocol gave to CHECKPOINT */
     uint64_t record_size; /* RESTORE_RECORD: encoded bytes of the body */
 };
@@ -80,7 +82,9 @@ struct event_state {
     enum state_kind kind;
     uint64_t index;    /* of the service's state in the checkpoint */
     uint64_t position; /* STATE_DURABLE: records before it are gone or going */
-    uint64_t digest;   /* of the checkpoint's bytes */
+    uint64_t digest;   /* of the checkpoint's bytes; the same bytes have the same digest, by chance only others too */
+    struct sha256_seal seal; /* of them too, in groups that mask arbitrary failures (spec_proven): nobody can make up others
+                                with the same */
     struct span part;  /* STATE_ADOPTED: the protocol's own part */
 };
 

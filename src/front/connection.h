@@ -28,6 +28,7 @@ enum slot_meaning {
     MEANING_WATCH, /* versions, which are kept */
     MEANING_GROUP_LIST, /* the directory of groups, of which the client gets the names */
     MEANING_GROUP_INFO, /* the same, of which it gets the card of asked_group */
+    MEANING_GROUP_CLIENTS, /* the same, of which it gets the enrolled clients */
 };
 
 struct slot {

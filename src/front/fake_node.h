@@ -187,6 +187,11 @@ static inline void fake_execute(struct node *node, const struct command *command
     case OP_INCR:
         fake_increment(node, key, reply);
         return;
+    case OP_GROUP_DIRECTORY: {
+        uint8_t bytes[DIRECTORY_BYTES_MAX];
+        (void)reply_bulk(reply, span_of(bytes, directory_encode(&node->directory, bytes)));
+        return;
+    }
     case OP_KEYS: /* a set, to see it translated */
         (void)reply_set(reply, 1);
         (void)reply_double(reply, 1.5);
@@ -247,6 +252,23 @@ static inline void fake_answer(struct node *node, bool read, uint32_t count)
     memmove(lane->requests, lane->requests + count, lane->count * sizeof *lane->requests);
     if (lane->count == 0)
         buffer_clear(&lane->bytes);
+}
+
+/* All unanswered reads become updates (node/node.h). */
+static inline void fake_order_reads(struct node *node)
+{
+    struct fake_lane *from = &node->lanes[1], *to = &node->lanes[0];
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct fake_request request = from->requests[i];
+        invariant(to->count < FAKE_REQUESTS_MAX, "a test asks little");
+        struct span command = span_of(from->bytes.data + request.offset, request.size);
+        request.offset = to->bytes.size;
+        invariant(buffer_append(&to->bytes, command.data, command.size), "the test has memory");
+        to->requests[to->count++] = request;
+        node->door.ordered(node->door.context, request.cookie);
+    }
+    from->count = 0;
+    buffer_clear(&from->bytes);
 }
 
 static inline void fake_answer_counts(struct node *node)

@@ -71,7 +71,7 @@ struct front *front_create(struct heap *heap, struct node *node, const struct fr
     buffer_init(&front->value, heap);
     buffer_init(&front->text, heap);
     buffer_init(&front->other, heap);
-    node_set_door(node, &(struct node_door){.context = front, .answer = front_answer});
+    node_set_door(node, &(struct node_door){.context = front, .answer = front_answer, .ordered = front_ordered});
     return front;
 }
 

@@ -50,11 +50,36 @@ static struct span value_of(struct connection *connection, const struct slot *sl
     case MEANING_WATCH:
         return front_watch_answer(connection, value);
     case MEANING_GROUP_LIST:
-        return front_group_answer(connection, value, false);
     case MEANING_GROUP_INFO:
-        return front_group_answer(connection, value, true);
+    case MEANING_GROUP_CLIENTS:
+        return front_group_answer(connection, value, (enum slot_meaning)slot->meaning);
     }
     return value;
+}
+
+/* Where the slot's request is, or false when it needs no slot any more. */
+static bool find_slot(const struct connection *connection, uint64_t cookie, uint32_t *sequence)
+{
+    uint32_t distance = ((uint32_t)cookie - connection->head) & SEQUENCE_MASK;
+    *sequence = connection->head + distance;
+    return distance < connection_unanswered(connection);
+}
+
+void front_ordered(void *context, uint64_t cookie)
+{
+    struct front *front = context;
+    struct connection *connection = find(front, cookie);
+    uint32_t sequence;
+    if (connection == NULL || connection->gone || !find_slot(connection, cookie, &sequence))
+        return;
+    struct slot *slot = connection_slot(connection, sequence);
+    if (slot->kind != SLOT_READ)
+        return;
+    slot->kind = SLOT_UPDATE;
+    connection->reads--;
+    connection->updates++;
+    if (connection->stall != STALL_NONE)
+        front_unstall(connection);
 }
 
 void front_answer(void *context, uint64_t cookie, const struct answer *answer)
@@ -68,10 +93,9 @@ void front_answer(void *context, uint64_t cookie, const struct answer *answer)
             connection_free(connection);
         return;
     }
-    uint32_t distance = ((uint32_t)cookie - connection->head) & SEQUENCE_MASK;
-    if (distance >= connection_unanswered(connection))
+    uint32_t sequence;
+    if (!find_slot(connection, cookie, &sequence))
         return; /* a count for a WAIT that has timed out */
-    uint32_t sequence = connection->head + distance;
     const struct slot *slot = connection_slot(connection, sequence);
     if (slot->kind == SLOT_WAIT) {
         front_wait_answer(connection, sequence, answer);

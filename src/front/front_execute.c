@@ -80,6 +80,14 @@ static front_control *control_of(uint16_t op)
         return front_group_list;
     case OP_GROUP_INFO:
         return front_group_info;
+    case OP_GROUP_ENROL:
+        return front_group_enrol;
+    case OP_GROUP_EXPEL:
+        return front_group_expel;
+    case OP_GROUP_CLIENTS:
+        return front_group_clients;
+    case OP_GROUP_DIRECTORY:
+        return front_group_directory;
     default: /* all other ops: uint16_t, no enum */
         return NULL;
     }

@@ -179,6 +179,93 @@ static void test_creation_is_checked(void **state)
     end(&f);
 }
 
+/* Only what looks right reaches the directory, in the form that it takes. */
+static void test_clients_are_checked(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    assert_has(client_answer(&f.w, f.c, "GROUP.ENROL 100\r\n"), "no directory of groups");
+    assert_has(client_answer(&f.w, f.c, "GROUP.EXPEL 100\r\n"), "no directory of groups");
+    assert_has(client_answer(&f.w, f.c, "GROUP.CLIENTS\r\n"), "no directory of groups");
+    assert_has(client_answer(&f.w, f.c, "GROUP.DIRECTORY\r\n"), "no directory of groups");
+    f.w.node->spec.service = &kv_groups_service;
+    static const char *const bad_numbers[] = {"0", "-1", "x", "1000000000", "18446744073709551617", "1.5"};
+    for (size_t i = 0; i < sizeof bad_numbers / sizeof bad_numbers[0]; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "GROUP.ENROL %s\r\n", bad_numbers[i]);
+        assert_has(client_answer(&f.w, f.c, line), "the number of a client is 1 to 999999999");
+        snprintf(line, sizeof line, "GROUP.EXPEL %s\r\n", bad_numbers[i]);
+        assert_has(client_answer(&f.w, f.c, line), "the number of a client is 1 to 999999999");
+    }
+    char line[256], key[130] = {0};
+    memset(key, 'a', 128);
+    key[127] = 'g';
+    snprintf(line, sizeof line, "GROUP.ENROL 100 %s\r\n", key);
+    assert_has(client_answer(&f.w, f.c, line), "128 hexadecimal digits");
+    key[127] = 'F';
+    snprintf(line, sizeof line, "GROUP.ENROL 100 %sa\r\n", key);
+    assert_has(client_answer(&f.w, f.c, line), "128 hexadecimal digits");
+    snprintf(line, sizeof line, "GROUP.ENROL 100 %s more\r\n", key);
+    assert_has(client_answer(&f.w, f.c, line), "syntax error");
+    assert_int_equal(f.w.node->executed_updates, 0);
+    snprintf(line, sizeof line, "GROUP.ENROL 100 %s\r\n", key);
+    (void)client_answer(&f.w, f.c, line);
+    (void)client_answer(&f.w, f.c, "GROUP.ENROL 101\r\nGROUP.EXPEL 100\r\n");
+    assert_int_equal(f.w.node->executed_updates, 3);
+    end(&f);
+}
+
+/* What the directory's bytes become for the client. */
+static void test_what_clients_see(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    struct directory *directory = &f.w.node->directory;
+    struct directory_client client = {.node = 77}, plain = {.node = 9};
+    char why[128];
+    add(directory, "inner", "a:b:", 1);
+    memset(client.key, 0xa5, sizeof client.key);
+    assert_int_equal(directory_enrol(directory, &client, NULL, 0, why, sizeof why), 0);
+    assert_int_equal(directory_enrol(directory, &plain, NULL, 0, why, sizeof why), 0);
+    f.w.node->spec.service = &kv_groups_service;
+    const char *list = client_answer(&f.w, f.c, "GROUP.CLIENTS\r\n");
+    assert_has(list, "*2\r\n*2\r\n:9\r\n$0\r\n\r\n*2\r\n:77\r\n$128\r\na5a5a5");
+    assert_has(client_answer(&f.w, f.c, "GROUP.LIST\r\n"), "*5\r\n$7\r\ndefault\r\n$1\r\na\r\n");
+    assert_has(client_answer(&f.w, f.c, "GROUP.INFO inner\r\n"), "$6\r\nwithin\r\n$1\r\na\r\n");
+    assert_has(client_answer(&f.w, f.c, "GROUP.INFO a\r\n"), "$6\r\nwithin\r\n$7\r\ndefault\r\n");
+    ASK("SET a:1 x", "+OK\r\n");
+    GROUP(1);
+    f.w.node->hosted |= 1 << 4;
+    ASK("SET a:b:1 x", "+OK\r\n");
+    GROUP(4);
+    assert_has(client_answer(&f.w, f.c, "MSET a:1 x a:b:1 x\r\n"), "-CROSSGROUP keys of group 'a' and of group 'inner'");
+    end(&f);
+}
+
+/* A protocol that masks more than default does would hang on what default decides. */
+static void test_default_must_mask_as_much(void **state)
+{
+    (void)state;
+    struct front_options options;
+    front_options_default(&options);
+    options.lab = true;
+    struct fixture f = {.w = fake_world_create(&options)};
+    f.c = client_connect(&f.w);
+    static const uint32_t members[] = {1, 2, 3, 4};
+    f.w.node->spec.service = &kv_groups_service;
+    f.w.node->spec.members = members;
+    f.w.node->spec.member_count = 4;
+    f.w.node->protocol.masks = MASKS_TIMING;
+    const char *answer = client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL pbft\r\n");
+    assert_has(answer, "-ERR protocol pbft masks ");
+    assert_has(answer, "lockstep up --protocol pbft");
+    assert_int_equal(f.w.node->executed_updates, 0);
+    f.w.node->protocol.masks = MASKS_ARBITRARY;
+    (void)client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL pbft\r\n");
+    assert_int_equal(f.w.node->executed_updates, 1);
+    end(&f);
+}
+
 /* The service of a lab protocol must still get what it needs. */
 static void test_lab_protocols_are_taken_where_allowed(void **state)
 {
@@ -207,6 +294,9 @@ int main(void)
         cmocka_unit_test(test_transactions_stay_in_their_group),
         cmocka_unit_test(test_a_pipeline_keeps_its_order),
         cmocka_unit_test(test_creation_is_checked),
+        cmocka_unit_test(test_clients_are_checked),
+        cmocka_unit_test(test_what_clients_see),
+        cmocka_unit_test(test_default_must_mask_as_much),
         cmocka_unit_test(test_lab_protocols_are_taken_where_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,13 +125,16 @@ const char *front_reach(struct front *front, uint32_t group);
 /* The error for keys of two groups. */
 const char *front_crossing(struct front *front, uint32_t one, uint32_t other);
 
-/* front_group.c */
+/* front_group.c, front_group_create.c */
 front_control front_group_create, front_group_drop, front_group_list, front_group_info;
-/* The directory as the client gets it, in front->value (which `value` may not lie in). */
-struct span front_group_answer(struct connection *connection, struct span value, bool info);
+front_control front_group_enrol, front_group_expel, front_group_clients, front_group_directory;
+/* front_group_card.c: the directory as the client gets it, in front->value (which `value` may not lie in). */
+struct span front_group_answer(struct connection *connection, struct span value, enum slot_meaning meaning);
 
 /* front_answer.c */
 void front_answer(void *context, uint64_t cookie, const struct answer *answer);
+/* A read that has become an update: those behind it on its connection go the same way. */
+void front_ordered(void *context, uint64_t cookie);
 
 /* front_multi.c */
 front_control front_multi, front_exec, front_discard, front_watch;

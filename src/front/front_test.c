@@ -101,6 +101,33 @@ static void test_update_behind_read(void **state)
     assert_int_equal(fake_world_destroy(&w), 0);
 }
 
+/* Reads that the node has ordered are updates: what stalled behind them goes on, and what follows goes the same way. */
+static void test_reads_are_ordered(void **state)
+{
+    (void)state;
+    struct fake_world w = fake_world_create(NULL);
+    struct connection *c = client_connect(&w), *other = client_connect(&w), *gone = client_connect(&w);
+    w.node->hold[0] = w.node->hold[1] = true;
+    client_send(&w, c, "GET a\r\nGET a\r\nSET a 1\r\n");
+    client_send(&w, gone, "GET a\r\n");
+    front_disconnected(w.front, gone);
+    assert_int_equal(w.node->lanes[1].count, 3);
+    fake_order_reads(w.node);
+    assert_true(front_turn(w.front, w.now_ns, 0));
+    assert_int_equal(w.node->lanes[0].count, 4);
+    client_send(&w, c, "GET a\r\n");
+    client_send(&w, other, "GET a\r\n");
+    assert_int_equal(w.node->lanes[0].count, 5);
+    assert_int_equal(w.node->lanes[1].count, 1);
+    fake_answer(w.node, false, 5);
+    client_expect(c, "$-1\r\n$-1\r\n+OK\r\n$1\r\n1\r\n");
+    client_send(&w, c, "GET a\r\n"); /* nothing is before it: a read again */
+    assert_int_equal(w.node->lanes[1].count, 2);
+    fake_answer(w.node, true, 2);
+    client_expect(c, "$1\r\n1\r\n");
+    assert_int_equal(fake_world_destroy(&w), 0);
+}
+
 /* What comes too fast for the node waits, those who waited longest first. */
 static void test_no_room(void **state)
 {
@@ -423,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_answers_in_order),
         cmocka_unit_test(test_read_behind_update),
         cmocka_unit_test(test_update_behind_read),
+        cmocka_unit_test(test_reads_are_ordered),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_pipeline_max),
         cmocka_unit_test(test_refusals),

@@ -69,13 +69,18 @@ const char *node_failure(const struct node *node) { return node->failed ? node->
 static void make_peers(struct node *node)
 {
     const struct node_options *options = node->options;
-    node->peer_count = options->peer_count;
-    if (options->peer_count == 0) return;
-    node->peers = heap_alloc(node->heap, options->peer_count * sizeof(struct peer));
+    uint32_t given = options->peer_count + options->client_count;
+    uint32_t count = given + (options->groups_max > 0 ? DIRECTORY_CLIENTS_MAX : 0);
+    node->peer_count = count;
+    if (count == 0) return;
+    node->peers = heap_alloc_zero(node->heap, count * sizeof(struct peer));
     invariant(node->peers != NULL, "node_heap_size covers all peers");
-    for (uint32_t i = 0; i < options->peer_count; i++) {
-        node->peers[i] = (struct peer){.id = options->peers[i]};
-        buffer_init(&node->peers[i].out, node->heap);
+    for (uint32_t i = 0; i < count; i++) {
+        struct peer *peer = &node->peers[i];
+        peer->client = peer->keyed = i >= options->peer_count;
+        buffer_init(&peer->out, node->heap);
+        if (i < options->peer_count) peer->id = options->peers[i];
+        else if (i < given) peer->id = options->clients[i - options->peer_count];
     }
 }
 

@@ -50,10 +50,13 @@ struct answer {
     uint32_t count;
 };
 
-/* Called during node_turn; must not call back into node_request_*. A cookie is never 0. */
+/* Called during node_turn; must not call back into node_request_*. A cookie is never 0 nor UINT64_MAX. */
 struct node_door {
     void *context;
     void (*answer)(void *context, uint64_t cookie, const struct answer *answer);
+    /* The read with that cookie has become an update: to keep an order, what is asked behind it must be one too. May be
+     * NULL. */
+    void (*ordered)(void *context, uint64_t cookie);
 };
 
 /* Sees every event, effect and step: traces, checkers and the event hash of the simulator. All may be NULL. */
@@ -80,7 +83,7 @@ struct node_tamper {
     bool (*hastens)(void *context, uint32_t group);
     /* The service's answer may be changed in place, before it is kept, told, or handed back. */
     void (*answered)(void *context, uint32_t group, const struct delivery *delivery, uint8_t *bytes, size_t size);
-    /* The body of a message may be changed in place, before its checksum is made. */
+    /* The body of a protocol's message to members may be changed in place, before its checksum is made. */
     void (*sends)(void *context, uint32_t group, uint16_t type, uint8_t *body, size_t size);
 };
 
@@ -100,7 +103,8 @@ struct node_options {
     uint32_t group_count;
     uint32_t groups_max;        /* members of groups that the directory in the first group's state may add while the
                                    node runs (service/directory/kv_groups.h), DIRECTORY_GROUPS_MAX at most; 0: none,
-                                   and no file "groups" */
+                                   and no file "groups". At a client's node: of groups that the members' directory
+                                   lists, which the node asks them for */
     bool init;                  /* an empty directory is a new node of a new cluster, not an amnesiac one */
     uint64_t seed;
     struct disk *disk;
@@ -163,6 +167,9 @@ int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting
 /* A connection to that peer is up (a former one is gone), or lost. */
 void node_peer_connected(struct node *node, uint32_t peer, uint64_t incarnation, struct span client_address);
 void node_peer_lost(struct node *node, uint32_t peer);
+/* May the connection to that peer stay? False after a client was expelled, or enrolled again under another key: the host
+ * closes it, and there is nothing to be told lost. Asked after a turn. */
+bool node_peer_welcome(const struct node *node, uint32_t peer);
 /* Messages from a peer, after the greeting. Returns the bytes of whole messages taken; the rest must be given again
  * with what follows. Negative: not our protocol; close the connection. No message is larger than
  * NODE_FRAME_SIZE_MAX: larger ones come in fragments, which the node puts together. */
@@ -202,7 +209,8 @@ struct node_group_status {
 bool node_group_status(const struct node *node, uint32_t group, struct node_group_status *out);
 bool node_member_progress(const struct node *node, uint32_t group, uint32_t place, struct member_progress *out);
 
-/* The groups that this node knows of, in the youngest version that it has noted durably; empty without a directory. */
+/* The groups that this node knows of, in the youngest version that it has noted durably; empty without a directory. At a
+ * client's node: as it last heard. */
 const struct directory *node_directory(const struct node *node);
 /* Is there a member of that group here now? Requests may be begun for such groups only. */
 bool node_hosts(const struct node *node, uint32_t group);
@@ -211,6 +219,7 @@ bool node_group_number(const struct node *node, uint32_t place, uint32_t *group)
 
 struct node_peer_status {
     uint32_t node;
+    bool client;
     bool connected;
     uint64_t incarnation;
     struct span client_address;
@@ -234,7 +243,8 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     X(BODY, "malformed body")                         \
     X(INCARNATION, "meant for another incarnation")   \
     X(FRAGMENT, "fragment that fits nothing")         \
-    X(GREETING, "greeting refused")
+    X(GREETING, "greeting refused")                   \
+    X(ROLE, "not for its sender to send: no member, or no client")
 #define REJECT_ENUM(name, text) REJECT_##name,
 enum reject { REJECTS(REJECT_ENUM) REJECT_COUNT };
 const char *reject_text(enum reject reason);

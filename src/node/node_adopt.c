@@ -169,7 +169,7 @@ void member_adopt_begin(struct member *member, const struct effect_adopt *effect
     struct adopting *state = &member->adopting;
     invariant(state->phase == ADOPT_NONE && member->checkpointing.writer == NULL, "one CHECKPOINT or ADOPT at a time");
     invariant(effect->holder_count > 0, "ADOPT names who holds the checkpoint");
-    *state = (struct adopting){.index = effect->index, .digest = effect->digest};
+    *state = (struct adopting){.index = effect->index, .digest = effect->digest, .seal = effect->seal};
     uint32_t most = sizeof(state->holders) / sizeof(state->holders[0]);
     state->holder_count = effect->holder_count < most ? effect->holder_count : most;
     memcpy(state->holders, effect->holders, state->holder_count * sizeof(uint32_t));
@@ -203,7 +203,8 @@ static void take_chunk(struct member *member, const struct chunk *chunk)
 {
     struct adopting *state = &member->adopting;
     if (state->phase != ADOPT_FETCH || chunk->index != state->index || chunk->offset != state->have) return;
-    if (state->digest != 0 && chunk->digest != state->digest) {
+    if ((state->digest != 0 && chunk->digest != state->digest) ||
+        (state->seal.size != 0 && chunk->size != state->seal.size)) {
         next_holder(member);
         return;
     }
@@ -218,7 +219,9 @@ static void take_chunk(struct member *member, const struct chunk *chunk)
                                                .part_size = chunk->part_size,
                                                .table_size = chunk->table_size,
                                                .size = chunk->size,
-                                               .digest = chunk->digest};
+                                               .digest = chunk->digest,
+                                               .sealed = spec_proven(member->spec) || state->seal.size != 0,
+                                               .seal = state->seal};
         if (!sane || checkpoint_begin(&state->writer, member->node->heap, member->node->disk, &state->head) < 0) {
             state->writer = NULL;
             give_up(member);
@@ -263,6 +266,10 @@ static void seal_file(struct member *member)
         state->sealed = checkpoint_step(state->writer);
     }
     if (state->sealed == 0) return;
+    if (state->sealed == ERROR_CORRUPT) {
+        next_holder(member); /* this one lied, or its messages were damaged */
+        return;
+    }
     if (state->sealed < 0) {
         give_up(member);
         return;
@@ -328,7 +335,8 @@ static void load(struct member *member)
     struct event_state event = {.kind = STATE_ADOPTED,
                                 .index = state->head.index,
                                 .position = state->head.keep_from,
-                                .digest = state->head.digest};
+                                .digest = state->head.digest,
+                                .seal = state->head.seal};
     member_queue_state(member, &event, (struct span){state->front.data, (size_t)state->head.part_size});
     buffer_free(&state->front);
     member_answers_from_sessions(member);

@@ -43,7 +43,8 @@ static void finished(struct member *member, int result)
         event = (struct event_state){.kind = STATE_DURABLE,
                                      .index = head->index,
                                      .position = head->keep_from,
-                                     .digest = head->digest};
+                                     .digest = head->digest,
+                                     .seal = head->seal};
         member->checkpoint_index = head->index;
         member->checkpoint_digest = head->digest;
         wal_release(member->node->wal, member->spec->group, head->keep_from);
@@ -67,6 +68,7 @@ void member_checkpoint_begin(struct member *member, const struct effect_checkpoi
                                              .cluster = node->options->cluster,
                                              .index = member->state_index,
                                              .keep_from = effect->keep_from,
+                                             .sealed = spec_proven(member->spec),
                                              .part_size = effect->part.size}};
     buffer_init(&state->piece, node->heap);
     bool good = effect->part.size == 0 || buffer_append(&state->piece, effect->part.data, effect->part.size);

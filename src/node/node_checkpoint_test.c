@@ -13,6 +13,7 @@
 #include "base/test_seed.h"
 #include "base/time.h"
 #include "node/node_testing.h"
+#include "storage/checkpoint.h"
 
 enum { PADDING = 700000 }; /* of a state that is many chunks long */
 
@@ -47,6 +48,7 @@ static void add(struct machine *machine, int64_t amount)
 enum order_given { NOTHING, CHECKPOINT_NOW, ADOPT_FROM_2, ADOPT_FROM_2_OR_3 };
 
 static uint64_t keep_from, adopt_index, adopt_digest;
+static struct sha256_seal adopt_seal;
 
 static void obeys(struct puppet *puppet, const struct event *event, struct effects *out)
 {
@@ -58,7 +60,7 @@ static void obeys(struct puppet *puppet, const struct event *event, struct effec
     if (order != ADOPT_FROM_2 && order != ADOPT_FROM_2_OR_3) return;
     puppet_mark(out, 77); /* the term and vote, as it were */
     puppet->adopting = true;
-    effect_adopt(out, holders, order == ADOPT_FROM_2 ? 1 : 2, adopt_index, adopt_digest);
+    effect_adopt(out, holders, order == ADOPT_FROM_2 ? 1 : 2, adopt_index, adopt_digest)->seal = adopt_seal;
 }
 
 static void give_order(struct machine *machine, enum order_given order)
@@ -325,15 +327,15 @@ static void a_gap_before_the_last(void **state)
 
 /* ---- adopting ---- */
 
-/* 2 (and 3) have a long state at index `adopt_index`; 1 is empty. */
-static void holders(struct bench *bench, bool third)
+/* 2 (and 3) have a long state at index `adopt_index`, 2 perhaps another one; 1 is empty. */
+static void unlike_holders(struct bench *bench, bool third, int64_t of_second)
 {
     started(bench, 1);
     for (uint32_t id = 2; id <= 3; id++) {
         struct machine *machine = started(bench, id);
         machine_request(machine, false, TALLY_GROW, PADDING, 1);
         machine_settle(machine);
-        add(machine, 42);
+        add(machine, id == 2 ? of_second : 42);
         if (id == 2 || third) checkpoint(machine, 3);
     }
     bench_connect(bench, 1, 2);
@@ -341,6 +343,12 @@ static void holders(struct bench *bench, bool third)
     bench_settle(bench);
     adopt_index = 2;
     adopt_digest = 0;
+    adopt_seal = (struct sha256_seal){0};
+}
+
+static void holders(struct bench *bench, bool third)
+{
+    unlike_holders(bench, third, 42);
 }
 
 static void has_adopted(struct bench *bench)
@@ -426,6 +434,49 @@ static void who_is_silent_is_left_in_time(void **state)
     assert_int_equal(puppet_count(machine_puppet(bench_machine(bench, 1)), EVENT_STATE, 0), 0);
     bench_advance(bench, 3 * NS_PER_S);
     has_adopted(bench);
+}
+
+/* As storage/checkpoint.c says what a seal is. */
+static void seal_of(struct machine *machine, struct sha256_seal *out)
+{
+    struct checkpoint_head head;
+    struct checkpoint_reader *reader;
+    struct span bytes;
+    struct sha256 sha;
+    uint8_t sizes[32], digest[SHA256_SIZE];
+    assert_int_equal(checkpoint_open(&reader, machine->heap, &machine->disk.door, BENCH_GROUP, adopt_index, &head),
+                     OK);
+    sha256_begin(&sha);
+    for (uint64_t at = 0; at < head.size; at += bytes.size) {
+        assert_int_equal(checkpoint_read(reader, at, 65536, &bytes), OK);
+        sha256_add(&sha, bytes.data, bytes.size);
+    }
+    checkpoint_reader_free(reader);
+    store_u64(sizes, head.size);
+    store_u64(sizes + 8, head.part_size);
+    store_u64(sizes + 16, head.table_size);
+    store_u64(sizes + 24, head.index);
+    sha256_add(&sha, sizes, sizeof sizes);
+    sha256_end(&sha, digest);
+    out->size = head.size;
+    for (int i = 0; i < 4; i++) out->digest[i] = load_u64(digest + 8 * i);
+}
+
+/* The first holder has another state of the same size, whatever digest it announces. */
+static void who_holds_another_state_is_passed_over(void **state)
+{
+    struct bench *bench = *state;
+    unlike_holders(bench, true, 41);
+    seal_of(bench_machine(bench, 3), &adopt_seal);
+    give_order(bench_machine(bench, 1), ADOPT_FROM_2_OR_3);
+    bench_advance(bench, NS_PER_S);
+    has_adopted(bench);
+    struct machine *machine = bench_machine(bench, 1);
+    struct checkpoint_head head;
+    struct checkpoint_reader *reader;
+    assert_int_equal(checkpoint_open(&reader, machine->heap, &machine->disk.door, BENCH_GROUP, adopt_index, &head), OK);
+    checkpoint_reader_free(reader);
+    assert_true(head.sealed && sha256_seal_equal(&head.seal, &adopt_seal));
 }
 
 static void other_bytes_than_wanted_are_not_adopted(void **state)
@@ -594,6 +645,7 @@ int main(void)
         TEST(a_slow_disk_does_not_lose_chunks),
         TEST(who_no_longer_has_it_is_passed_over),
         TEST(who_is_silent_is_left_in_time),
+        TEST(who_holds_another_state_is_passed_over),
         TEST(other_bytes_than_wanted_are_not_adopted),
         TEST(a_holder_is_left_while_the_disk_is_busy),
         TEST(a_crash_leaves_the_old_state_or_the_new),

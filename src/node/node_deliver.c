@@ -122,12 +122,20 @@ static void execute_update(struct member *member, const struct effect_deliver *d
     if (deliver->result) queue_result(member, deliver->tag);
 }
 
+static void tell_again(struct member *member, const struct peer *client, const struct session *session, uint64_t number)
+{
+    struct client_answer answer = {.number = number};
+    answer.lost = !session_reply(session, number, &answer.bytes);
+    member_tell_client(member, client, false, &answer);
+}
+
 /* The command's number decides whether it executes now. */
 static void deliver_in_session(struct member *member, const struct effect_deliver *deliver,
                                const struct bundle *bundle, struct session *session, const struct command *command,
                                uint32_t place)
 {
     struct node *node = member->node;
+    const struct peer *client = member_client(member, bundle->node, bundle->incarnation);
     uint64_t number = bundle->first_number + place, index = deliver->index + place;
     struct span reply = {0};
     switch (session == NULL ? SESSION_STALE : session_judge(session, number)) {
@@ -136,9 +144,12 @@ static void deliver_in_session(struct member *member, const struct effect_delive
         reply = (struct span){member->reply.data, member->reply.size};
         session_record(&member->sessions, session, number, reply);
         if (own(member, bundle)) answer_own(member, number, index, reply);
+        if (client != NULL)
+            member_tell_client(member, client, false, &(struct client_answer){.number = number, .index = index, .bytes = reply});
         break;
     case SESSION_DUPLICATE:
         node->counters.duplicates++;
+        if (client != NULL) tell_again(member, client, session, number);
         if (!own(member, bundle) || !lane_waiting(&member->lanes[0], number)) break;
         if (session_reply(session, number, &reply)) {
             answer_own(member, number, index, reply);
@@ -200,13 +211,14 @@ static void deliver_bundle(struct member *member, const struct effect_deliver *d
     if (deliver->time_ns > member->state_time_ns) member->state_time_ns = deliver->time_ns;
 }
 
-bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, struct buffer *reply)
+bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, uint32_t origin,
+                 struct buffer *reply)
 {
     struct delivery delivery = {.read = true,
                                 .index = member->state_index,
                                 .time_ns = time_ns,
                                 .random = random_u64(&member->random),
-                                .origin = member->node->options->id};
+                                .origin = origin};
     if (!command_open(command_bytes, &delivery.command)) return false;
     struct service_out out = {.reply = reply, .tick_at_ns = member->tick_at_ns};
     size_t from = reply->size;
@@ -237,7 +249,7 @@ static void deliver_reads(struct member *member, const struct effect_deliver *de
         for (; number < last && lane->first_incomplete < complete && command_next(&rest, &command); number++) {
             if (!lane_waiting(lane, number)) continue;
             buffer_clear(&member->reply);
-            member_read(member, command.whole, deliver->time_ns, &member->reply);
+            member_read(member, command.whole, deliver->time_ns, member->node->options->id, &member->reply);
             struct answer answer = {.kind = ANSWER_VALUE,
                                     .bytes = {member->reply.data, member->reply.size},
                                     .index = member->state_index};
@@ -250,6 +262,10 @@ static void deliver_reads(struct member *member, const struct effect_deliver *de
 void member_deliver(struct member *member, const struct effect_deliver *deliver)
 {
     invariant(member->adopting.phase == ADOPT_NONE, "nothing is delivered while a checkpoint is adopted");
+    if (deliver->kind == DELIVER_LOOK) {
+        member_deliver_looks(member, deliver);
+        return;
+    }
     if (deliver->kind == DELIVER_READ && deliver->record == 0 && deliver->bundle.size == 0) {
         deliver_reads(member, deliver);
         return;
@@ -262,8 +278,8 @@ void member_deliver(struct member *member, const struct effect_deliver *deliver)
 bool node_read_local(struct node *node, uint32_t group, struct span command, struct buffer *reply)
 {
     struct member *member = node_member_of(node, group);
-    if (member == NULL || member->adopting.phase != ADOPT_NONE) return false;
-    return member_read(member, command, node->wall_ns, reply);
+    if (member == NULL || member->adopting.phase != ADOPT_NONE || member->spec->served_by != NULL) return false;
+    return member_read(member, command, node->wall_ns, node->options->id, reply);
 }
 
 uint64_t node_digest(struct node *node, uint32_t group)

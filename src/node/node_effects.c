@@ -42,13 +42,15 @@ static bool copy_records(struct member *member, const struct effect_send *send, 
     return true;
 }
 
-/* Lays out and seals the message: in node->message, or in a blob of its own if it is large. Empty when memory or the
- * log fails (then it is lost). */
-static struct span seal(struct member *member, const struct effect_send *send, struct blob **blob)
+/* Lays out and seals the message of that kind: in node->message, or in a blob of its own if it is large. Empty when
+ * memory or the log fails (then it is lost). */
+static struct span seal(struct member *member, enum header_kind to_whom, const struct effect_send *send,
+                        struct blob **blob)
 {
     struct node *node = member->node;
     size_t records = records_size(member, send);
-    enum message_proof kind = proof_kind(member->spec, &member->protocol->messages.types[send->type]);
+    const struct message_table *table = to_whom == HEADER_CLIENT ? &client_messages : &member->protocol->messages;
+    enum message_proof kind = proof_kind(member->spec, &table->types[send->type]);
     size_t proof = proof_size(member->spec, kind);
     size_t size = HEADER_SIZE + send->head.size + send->tail.size + records + proof;
     uint8_t *out;
@@ -69,9 +71,9 @@ static struct span seal(struct member *member, const struct effect_send *send, s
     at += send->tail.size;
     if (!copy_records(member, send, at, records)) return (struct span){0};
     const struct node_tamper *tamper = &node->tamper;
-    if (tamper->sends != NULL)
+    if (tamper->sends != NULL && to_whom == HEADER_MESSAGE)
         tamper->sends(tamper->context, member->spec->group, send->type, out + HEADER_SIZE, size - proof - HEADER_SIZE);
-    struct header header = node_header(node, HEADER_MESSAGE, member->spec->group, send->slot, send->type);
+    struct header header = node_header(node, to_whom, member->spec->group, send->slot, send->type);
     if (proof > 0)
         proof_make(&node->options->proofs, member->spec, kind, &header,
                    (struct span){out + HEADER_SIZE, size - proof - HEADER_SIZE}, send->to[0], out + size - proof);
@@ -101,11 +103,13 @@ static bool stored_already(const struct member *member, uint64_t position)
     return position == 0 || position <= wal_stored_position(member->node->wal, member->spec->group);
 }
 
+static bool is_client(const struct member *member) { return member->spec->served_by != NULL; }
+
 static void interpret_send(struct member *member, const struct effect_send *send)
 {
     struct node *node = member->node;
     struct blob *blob;
-    struct span message = seal(member, send, &blob);
+    struct span message = seal(member, is_client(member) ? HEADER_CLIENT : HEADER_MESSAGE, send, &blob);
     if (message.size > 0 && !stored_already(member, send->after)) {
         hold(member, send->after, HELD_SEND, send->to, send->to_count, message);
     } else if (message.size > 0) {
@@ -114,16 +118,40 @@ static void interpret_send(struct member *member, const struct effect_send *send
     node_blob_release(node, blob);
 }
 
+void member_send_client(struct member *member, uint32_t to, uint64_t incarnation, enum client_message type,
+                        const void *body)
+{
+    uint8_t head[MESSAGE_HEAD_SIZE_MAX];
+    struct effect_send send = {.to = &to, .to_count = 1, .type = (uint16_t)type, .to_incarnation = incarnation};
+    size_t size = message_encode(&client_messages.types[type], body, head, &send.tail);
+    send.head = span_of(head, size);
+    struct blob *blob;
+    struct span message = seal(member, HEADER_CLIENT, &send, &blob);
+    if (message.size > 0) node_send(member->node, member, to, message, blob);
+    node_blob_release(member->node, blob);
+}
+
+static enum answer_kind answer_kind_of(enum reply_kind kind)
+{
+    if (kind == REPLY_REFUSED) return ANSWER_REFUSED;
+    return kind == REPLY_INDETERMINATE ? ANSWER_INDETERMINATE : ANSWER_VALUE;
+}
+
 static void answer_numbers(struct member *member, enum reply_kind kind, bool read, uint64_t first, uint32_t count,
                            struct span bytes)
 {
     struct lane *lane = &member->lanes[read];
-    struct answer answer = {.kind = kind == REPLY_REFUSED ? ANSWER_REFUSED : ANSWER_VALUE, .bytes = bytes};
+    struct answer answer = {.kind = answer_kind_of(kind), .bytes = bytes};
     for (uint32_t i = 0; i < count; i++) lane_answer(member, lane, first + i, &answer);
 }
 
 static void interpret_reply(struct member *member, const struct effect_reply *reply)
 {
+    /* Its numbers would be taken for those of this node's own requests. */
+    if (member->asked_by_client) {
+        member->gave_back = member->gave_back || (reply->kind == REPLY_AGAIN && !reply->read);
+        return;
+    }
     switch (reply->kind) {
     case REPLY_AGAIN:
         lane_given_back(member, &member->lanes[reply->read], reply->first_number, reply->count);
@@ -136,6 +164,7 @@ static void interpret_reply(struct member *member, const struct effect_reply *re
         return;
     case REPLY_ANSWER:
     case REPLY_REFUSED:
+    case REPLY_INDETERMINATE:
         break;
     }
     if (stored_already(member, reply->after)) {

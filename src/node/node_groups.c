@@ -35,7 +35,10 @@ _Static_assert((size_t)NOTE_HEAD_SIZE + (size_t)DIRECTORY_BYTES_MAX <= (size_t)N
 
 /* ---- the note ---- */
 
-bool node_has_directory(const struct node *node) { return node->options->groups_max > 0; }
+bool node_has_directory(const struct node *node)
+{
+    return node->options->groups_max > 0 && !node_learns_directory(node);
+}
 
 static int write_note(struct node *node, const struct directory *directory, uint64_t first_from)
 {
@@ -94,13 +97,15 @@ static void fill_spec(const struct node *node, struct home *home)
                                      .hash_key = {hash_mix(first->hash_key[0], group->number),
                                                   hash_mix(first->hash_key[1], group->number)},
                                      .tuning = first->tuning};
+    if (node_learns_directory(node)) node_learn_spec(node, group, &home->spec);
 }
 
 /* This build may lack the protocol or service that a later one created the group with. */
-static bool can_host(const struct group_spec *spec)
+static bool can_host(const struct node *node, const struct group_spec *spec)
 {
     char why[REASON_SIZE];
-    return spec->protocol != NULL && spec->service != NULL && spec_check(spec, why, sizeof why) == OK;
+    bool asks = node_learns_directory(node);
+    return (spec->served_by != NULL) == asks && spec->protocol != NULL && spec->service != NULL && spec_check(spec, why, sizeof why) == OK;
 }
 
 static void insert(struct node *node, struct member *member)
@@ -120,7 +125,7 @@ struct member *node_host_group(struct node *node, const struct directory_group *
     fill_spec(node, home);
     /* A seed of its own: else the members of one node would all campaign at the same moments. */
     uint64_t seed = hash_mix(node->options->seed, group->number);
-    if (!can_host(&home->spec) || !member_make(node, &home->member, &home->spec, seed)) {
+    if (!can_host(node, &home->spec) || !member_make(node, &home->member, &home->spec, seed)) {
         heap_free(node->heap, home);
         return NULL;
     }
@@ -253,7 +258,8 @@ static bool do_as_noted(struct node *node)
     bool all = true;
     for (uint32_t i = 0; i < node->directory.count; i++) {
         const struct directory_group *group = &node->directory.groups[i];
-        if (!directory_has_member(group, node->options->id) || node_member_of(node, group->number) != NULL) continue;
+        bool concerns = node_learns_directory(node) || directory_has_member(group, node->options->id);
+        if (!concerns || node_member_of(node, group->number) != NULL) continue;
         if (!add_group(node, group)) all = false;
     }
     return all;
@@ -273,12 +279,23 @@ static void follow(struct node *node, const struct directory *directory)
             return;
         }
     }
+    node_enrol_clients(node);
+    node->groups_undone = !do_as_noted(node);
+    node->groups_again_ns = node->groups_undone ? node->now_ns + RETRY_S * NS_PER_S : 0;
+}
+
+/* At a client's node: what was heard is done, without a note. */
+static void follow_heard(struct node *node)
+{
+    bool news = node_learn_turn(node);
+    if (!news && (!node->groups_undone || node->groups_again_ns > node->now_ns)) return;
     node->groups_undone = !do_as_noted(node);
     node->groups_again_ns = node->groups_undone ? node->now_ns + RETRY_S * NS_PER_S : 0;
 }
 
 void node_groups_turn(struct node *node)
 {
+    if (node_learns_directory(node)) follow_heard(node);
     if (!node_has_directory(node)) return;
     const struct member *first = node->members[0];
     if (node->leaving_count > 0) end_leaving(node);
@@ -287,6 +304,7 @@ void node_groups_turn(struct node *node)
 
 bool node_groups_wants_turn(const struct node *node)
 {
+    if (node->learning.news) return true;
     if (!node_has_directory(node)) return false;
     for (uint32_t i = 0; i < node->leaving_count; i++)
         if (!disk_holds(node->leaving[i])) return true;
@@ -295,7 +313,12 @@ bool node_groups_wants_turn(const struct node *node)
     return directory != NULL && directory->version > node->directory.version && node->groups_again_ns <= node->now_ns;
 }
 
-int64_t node_groups_next_ns(const struct node *node) { return node->groups_undone ? node->groups_again_ns : INT64_MAX; }
+int64_t node_groups_next_ns(const struct node *node)
+{
+    int64_t next = node->groups_undone ? node->groups_again_ns : INT64_MAX;
+    if (!node_learns_directory(node) || node_learn_next_ns(node) > next) return next;
+    return node_learn_next_ns(node);
+}
 
 /* ---- looking in ---- */
 

@@ -6,6 +6,10 @@
  *     node_effects.c     interpreting effects
  *     node_deliver.c     commands to services, answers from them
  *     node_request.c     this node's own requests: bundles, deadlines, handing in again
+ *     node_client.c      clients of the group: their requests, and what was executed for them
+ *     node_learn.c       the same at a client's node, which asks for the directory
+ *     node_enrol.c       clients that the directory enrols
+ *     node_client_again.c  clients' requests that were given back
  *     node_peer.c        greeting, messages in and out, fragments
  *     node_checkpoint.c  writing checkpoints
  *     node_adopt.c       fetching one from another member, and serving them
@@ -15,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "contract/client.h"
 #include "contract/header.h"
 #include "node/node.h"
 #include "node/session.h"
@@ -30,10 +35,15 @@ enum {
     CHUNKS_INFLIGHT = 8,       /* asked for and not yet here */
     DELIVER_CALLS_MAX = 16,    /* that one delivery may make */
     NODE_MEMBERS_MAX = 16 + DIRECTORY_GROUPS_MAX, /* given and of the directory */
+    LOOKS_MAX = 256,           /* bundles of reads of clients that a member keeps */
+    LOOKS_OF_CLIENT_MAX = 64,  /* of one client */
     REASON_SIZE = 256,
     POOL_BUFFERS = 16,
     POOL_BUFFER_BYTES_MAX = 1 << 20, /* larger buffers go back to the heap */
 };
+
+/* Of requests that the node makes for itself: no front's cookie is like it. */
+#define NODE_COOKIE_OWN UINT64_MAX
 
 /* While a node that lost its disk does not know up to where its former life may have promised something. */
 #define FIRST_FROM_UNKNOWN UINT64_MAX
@@ -106,6 +116,7 @@ struct adopting {
     uint32_t holders[16];
     uint32_t holder_count, holder;
     uint64_t index, digest, keep_from;
+    struct sha256_seal seal;     /* wanted; size 0: the holder is trusted */
     struct checkpoint_head head; /* of the holder's; size 0 until the first chunk is here */
     uint64_t have;               /* bytes of content received in order */
     struct buffer staged;        /* the last of them, which the writer was not ready for */
@@ -131,6 +142,42 @@ struct queued_result {
 struct queued_peer {
     uint32_t node;
     enum peer_state state;
+};
+
+/* ---- clients of the group (node_client.c) ---- */
+
+/* A client's bundle of reads, until the protocol says that the state here may answer them. */
+struct look {
+    uint64_t number; /* at number % LOOKS_MAX; 0: free */
+    uint32_t client;
+    uint64_t incarnation;
+    int64_t deadline_ns;
+    struct buffer bundle;
+};
+
+/* Answers of this turn to one client's session. */
+struct told {
+    uint32_t client;
+    uint64_t session;
+    bool looks;
+    struct buffer answers;
+};
+
+/* A client's bundle that the protocol gave back (node_client_again.c). */
+struct given_back {
+    struct buffer bundle;
+};
+
+struct clients {
+    struct look *looks; /* LOOKS_MAX, once there was one */
+    uint64_t next_look;
+    size_t look_bytes;
+    struct told *told;
+    uint32_t told_count, told_capacity;
+    struct given_back *kept; /* in their order */
+    uint32_t kept_count;
+    size_t kept_bytes;
+    int64_t again_at_ns; /* hand them in again; INT64_MAX: there are none */
 };
 
 struct member {
@@ -172,6 +219,10 @@ struct member {
     uint64_t next_count_id;
     bool counts_due; /* some are not handed in */
 
+    struct clients clients;
+    bool asked_by_client; /* the step under way is about a client's numbers, not about those of the lanes, */
+    bool gave_back;       /* and it was not taken */
+
     struct buffer held;     /* messages and replies that wait for a position */
     size_t held_at;         /* where the first of them begins */
     struct buffer results;  /* queued RESULTs */
@@ -207,7 +258,11 @@ struct large {
 };
 
 struct peer {
-    uint32_t id;
+    uint32_t id;      /* 0: the slot is free */
+    bool client;      /* no member of any group: it asks */
+    bool enrolled;    /* by the directory, not by the options */
+    bool keyed;       /* the door of proofs knows its key */
+    uint8_t key[DIRECTORY_KEY_SIZE]; /* of who is enrolled */
     bool connected;
     uint64_t incarnation;
     char client_address[64];
@@ -221,6 +276,13 @@ struct peer {
     uint64_t assembling_stream, assembling_have, assembling_size;
     uint64_t dropped;
     uint32_t suspicion;
+};
+
+/* What a client's node hears of the directory (node_learn.c). */
+struct learning {
+    bool asked, news;
+    int64_t next_ns; /* when to ask again */
+    struct directory heard;
 };
 
 struct input {
@@ -244,11 +306,12 @@ struct node {
     struct member *given; /* the block of the options' members */
     struct directory directory; /* as noted */
     uint64_t first_from;        /* members of groups created later start as first ones (node_groups.c) */
+    struct learning learning;
     bool groups_undone;         /* the note could not be written, or not all of it be done */
     int64_t groups_again_ns;
     struct member *leaving[NODE_MEMBERS_MAX]; /* dropped, but the disk still reads their memory */
     uint32_t leaving_count;
-    struct peer *peers; /* ascending by id */
+    struct peer *peers; /* the other nodes, ascending by id, then clients */
     uint32_t peer_count;
     struct input *inputs;
     uint32_t input_count, input_capacity;
@@ -268,15 +331,49 @@ void member_step(struct member *member, struct event *event);
 void member_queue_state(struct member *member, const struct event_state *event, struct span part);
 void member_timer_refresh(struct member *member);
 struct member *node_member_of(const struct node *node, uint32_t group);
+/* Parts the body from its proof, which is empty where none is borne. False: it lacks one, or it is not the sender's. */
+bool member_take_proof(const struct member *member, const struct message_type *type, const struct header *header,
+                       struct span *body, struct span *proof);
 
 /* node_effects.c */
 void member_interpret(struct member *member);
 void member_release_held(struct member *member, uint64_t stored);
+/* Sends a message of contract/client.h to a client's session, with its proof. */
+void member_send_client(struct member *member, uint32_t to, uint64_t incarnation, enum client_message type,
+                        const void *body);
 
 /* node_deliver.c */
 void member_deliver(struct member *member, const struct effect_deliver *deliver);
 void member_start_service(struct member *member);
-bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, struct buffer *reply);
+/* Executes a read of that node's, now; false when the bytes are no command. */
+bool member_read(struct member *member, struct span command_bytes, int64_t time_ns, uint32_t origin,
+                 struct buffer *reply);
+
+/* node_client.c */
+void member_clients_init(struct member *member);
+void member_clients_free(struct member *member);
+/* The client with that session, if it is connected. */
+const struct peer *member_client(const struct member *member, uint32_t id, uint64_t incarnation);
+/* One more answer of this turn to it. */
+void member_tell_client(struct member *member, const struct peer *client, bool looks,
+                        const struct client_answer *answer);
+/* At the end of the turn: they go out. */
+void member_answer_clients(struct member *member);
+/* A message of HEADER_CLIENT from a client. */
+void member_client_message(struct member *member, const struct peer *client, const struct header *header,
+                           struct span body);
+/* Hands a bundle in, unless it was executed already or waits behind others of its client. */
+void member_client_request(struct member *member, const struct peer *client, const struct bundle *bundle,
+                           struct span bytes);
+
+/* node_client_again.c */
+/* Are some of this session kept? */
+bool member_client_waits(const struct member *member, const struct bundle *bundle);
+/* Keeps a bundle, to be handed in again. */
+void member_client_keep(struct member *member, const struct bundle *bundle, struct span bytes);
+void member_clients_turn(struct member *member);
+void member_client_again_free(struct member *member);
+void member_deliver_looks(struct member *member, const struct effect_deliver *deliver);
 
 /* node_request.c */
 /* False, and nothing is kept, when the heap is full. */
@@ -285,7 +382,8 @@ void lane_close_bundle(struct member *member, struct lane *lane);
 void lane_hand_in(struct member *member, struct lane *lane);
 void lane_answer(struct member *member, struct lane *lane, uint64_t number, const struct answer *answer);
 void lane_given_back(struct member *member, struct lane *lane, uint64_t first, uint32_t count);
-/* Those reads become updates, which keep the cookies. */
+/* Some of these need a place in the order: all unanswered reads become updates, which keep cookies and deadlines. If one
+ * alone did, a read behind it on the same connection could see an older state than it. */
 void lane_order_reads(struct member *member, uint64_t first, uint32_t count);
 struct outgoing *lane_find(struct lane *lane, uint64_t number);
 bool lane_waiting(const struct lane *lane, uint64_t number);
@@ -304,6 +402,8 @@ void node_buffer_give(struct node *node, struct buffer *buffer);
 /* node_peer.c */
 void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state);
 struct peer *node_peer_of(const struct node *node, uint32_t id);
+/* Its connection is gone, and what it was to be sent. */
+void node_peer_forget(struct node *node, struct peer *peer);
 /* Sends one sealed message (header and body) to a node; to itself it is queued. `blob` is where the message lies if it
  * is a large one, else NULL. */
 void node_send(struct node *node, struct member *member, uint32_t to, struct span message, struct blob *blob);
@@ -341,7 +441,21 @@ void member_free(struct member *member);
 /* Address space that a member of that specification takes at most, in bytes. */
 size_t member_heap_size(const struct node_options *options, const struct group_spec *spec);
 
+/* node_learn.c */
+/* Is this the node of a client that follows the members' directory? */
+bool node_learns_directory(const struct node *node);
+/* Fills in what a client's specification of a listed group has of its own; served_by is NULL where this build lacks it. */
+void node_learn_spec(const struct node *node, const struct directory_group *group, struct group_spec *spec);
+/* Asks when it is time. True: the directory is a newer one. */
+bool node_learn_turn(struct node *node);
+int64_t node_learn_next_ns(const struct node *node);
+/* To its own question. */
+void node_learn_answer(struct node *node, const struct answer *answer);
+/* To another request: it may say that the directory has changed. */
+void node_learn_hint(struct node *node, const struct answer *answer);
+
 /* node_groups.c */
+/* Does the first group's state here hold the directory? */
 bool node_has_directory(const struct node *node);
 /* Reads the note; 0, or the error of note_read. */
 int node_groups_read(struct node *node);
@@ -356,6 +470,10 @@ void node_groups_turn(struct node *node);
 bool node_groups_wants_turn(const struct node *node);
 int64_t node_groups_next_ns(const struct node *node);
 void node_leaving_complete(struct node *node, uint64_t token, int status);
+
+/* node_enrol.c */
+/* Peers and keys become those of the directory as noted. */
+void node_enrol_clients(struct node *node);
 
 /* node.c */
 void node_fail(struct node *node, const char *format, const char *what, int error);

@@ -74,6 +74,7 @@ bool member_make(struct node *node, struct member *member, const struct group_sp
     *member = (struct member){.node = node, .spec = spec, .protocol = spec->protocol, .service = spec->service,
                               .tick_at_ns = SERVICE_NO_TICK, .timer_next_ns = INT64_MAX};
     random_seed(&member->random, seed ^ 0x72656164);
+    member_clients_init(member);
     if (!make_memory(node, member)) {
         member_free(member);
         return false;
@@ -97,6 +98,7 @@ void member_close_files(struct member *member)
 
 static void free_buffers(struct member *member)
 {
+    member_clients_free(member);
     session_table_clear(&member->sessions);
     buffer_free(&member->reply);
     buffer_free(&member->held);

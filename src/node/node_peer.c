@@ -35,7 +35,7 @@ void node_reject(struct node *node, enum reject reason)
 
 struct peer *node_peer_of(const struct node *node, uint32_t id)
 {
-    for (uint32_t i = 0; i < node->peer_count; i++)
+    for (uint32_t i = 0; i < node->peer_count && id != 0; i++)
         if (node->peers[i].id == id) return &node->peers[i];
     return NULL;
 }
@@ -100,7 +100,8 @@ static int64_t read_greeting(const struct node *node, struct span bytes, struct 
         return refuse(why, why_size, ERROR_WRONG_CLUSTER,
                       "it belongs to another cluster (other name or other list of first peers)");
     if (node_peer_of(node, header.sender) == NULL)
-        return refuse(why, why_size, ERROR_WRONG_NODE, "its node id is not in this node's list of peers");
+        return refuse(why, why_size, ERROR_WRONG_NODE, "its node id is neither in this node's list of peers nor that of an enrolled client; a gateway is "
+                      "enrolled by GROUP.ENROL at a node of the cluster");
     *out = (struct greeting){.node = header.sender, .incarnation = header.incarnation, .client_address = body};
     return (int64_t)(HEADER_SIZE + header.length);
 }
@@ -145,6 +146,12 @@ static void forget_connection(struct node *node, struct peer *peer)
     drop_large(node, peer);
     heap_free(node->heap, peer->assembling);
     peer->assembling = NULL;
+}
+
+void node_peer_forget(struct node *node, struct peer *peer)
+{
+    forget_connection(node, peer);
+    peer->connected = false;
 }
 
 void member_tell_peer(struct member *member, uint32_t peer, enum peer_state state)
@@ -321,7 +328,8 @@ static void assembled(struct node *node, struct peer *peer)
     struct span body = {bytes + HEADER_SIZE, peer->assembling_size - HEADER_SIZE};
     bool good = header.magic == HEADER_MAGIC && header.length == body.size && header.sender == peer->id &&
                 header.version >= VERSION_OLDEST && header.version <= HEADER_VERSION &&
-                header.kind == HEADER_MESSAGE && header_crc(0, bytes, body, (struct span){0}) == header.crc;
+                (header.kind == HEADER_MESSAGE || header.kind == HEADER_CLIENT) &&
+                header_crc(0, bytes, body, (struct span){0}) == header.crc;
     if (good) {
         queue_input(node, peer, bytes, true);
     } else {
@@ -378,7 +386,8 @@ int64_t node_receive(struct node *node, uint32_t id, const uint8_t *bytes, size_
         else if (header.version < VERSION_OLDEST || header.version > HEADER_VERSION) node_reject(node, REJECT_VERSION);
         else if (header.sender != id) node_reject(node, REJECT_SENDER);
         else if (header.kind == HEADER_FRAGMENT) fragment(node, peer, &header, message + HEADER_SIZE);
-        else if (header.kind == HEADER_MESSAGE || header.kind == HEADER_NODE) queue_input(node, peer, message, false);
+        else if (header.kind == HEADER_MESSAGE || header.kind == HEADER_NODE || header.kind == HEADER_CLIENT)
+            queue_input(node, peer, message, false);
         else node_reject(node, REJECT_TYPE);
     }
     node->counters.bytes_in += at;
@@ -394,9 +403,13 @@ void node_inputs_drop(struct node *node)
 
 bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_status *out)
 {
-    if (place >= node->peer_count) return false;
-    const struct peer *peer = &node->peers[place];
+    uint32_t at = 0;
+    for (uint32_t used = 0; at < node->peer_count; at++)
+        if (node->peers[at].id != 0 && used++ == place) break;
+    if (at == node->peer_count) return false;
+    const struct peer *peer = &node->peers[at];
     *out = (struct node_peer_status){.node = peer->id,
+                                     .client = peer->client,
                                      .connected = peer->connected,
                                      .incarnation = peer->incarnation,
                                      .client_address = span_string(peer->client_address),

@@ -92,8 +92,7 @@ void node_request_commit(struct node *node, uint32_t group, bool read, uint64_t 
     struct lane *lane = &member->lanes[read];
     struct pending *pending = &lane->ring[lane->next_number & lane->mask];
     invariant(!pending->waiting, "a request is committed only when the window has room");
-    *pending = (struct pending){
-        .cookie = cookie, .deadline_ns = node->now_ns + node->options->request_timeout_ns, .waiting = true};
+    *pending = (struct pending){.cookie = cookie, .deadline_ns = INT64_MAX, .waiting = true};
     lane->next_number++;
     lane->building_count++;
     member->touched = true;
@@ -103,6 +102,17 @@ void node_request_abandon(struct node *node, uint32_t group, bool read)
 {
     struct lane *lane = &node_member_of(node, group)->lanes[read];
     lane->building.size = lane->command_at;
+}
+
+/* Patience begins with the turn, whose time is known; a node that slept may have taken the requests long after its last
+ * one. A read that has become an update brings its deadline. */
+static void set_deadlines(struct member *member, struct lane *lane, const struct outgoing *outgoing)
+{
+    const struct node *node = member->node;
+    for (uint64_t number = outgoing->first; number < outgoing->first + outgoing->count; number++) {
+        struct pending *pending = &lane->ring[number & lane->mask];
+        if (pending->deadline_ns == INT64_MAX) pending->deadline_ns = node->now_ns + node->options->request_timeout_ns;
+    }
 }
 
 /* The turn's bundle is complete: it gets its header and a place among those that wait for answers. */
@@ -115,6 +125,7 @@ void lane_close_bundle(struct member *member, struct lane *lane)
     buffer_init(&lane->building, member->node->heap);
     lane->building_count = 0;
     lane->hand_in = true;
+    set_deadlines(member, lane, outgoing);
 }
 
 static void write_bundle_header(struct member *member, struct lane *lane, struct outgoing *outgoing)
@@ -253,37 +264,69 @@ static void tick_answered(struct member *member, enum answer_kind kind)
     if (kind != ANSWER_VALUE) member->tick_again_at_ns = member->node->now_ns + AGAIN_DELAY_MS * NS_PER_MS;
 }
 
-static bool submit_as_update(struct member *member, struct span command, uint64_t cookie)
+static bool submit_as_update(struct member *member, struct span command, const struct pending *read)
 {
     struct node *node = member->node;
     uint32_t group = member->spec->group;
     if (!node_request_room(node, group, false)) return false;
-    if (buffer_append(node_request_begin(node, group, false), command.data, command.size)) {
-        node_request_commit(node, group, false, cookie);
-        return true;
+    if (!buffer_append(node_request_begin(node, group, false), command.data, command.size)) {
+        node_request_abandon(node, group, false);
+        return false;
     }
-    node_request_abandon(node, group, false);
+    node_request_commit(node, group, false, read->cookie);
+    struct lane *lane = &member->lanes[0];
+    lane->ring[(lane->next_number - 1) & lane->mask].deadline_ns = read->deadline_ns;
+    return true;
+}
+
+static void order_read(struct member *member, struct lane *lane, uint64_t number, struct span command)
+{
+    struct node *node = member->node;
+    struct pending *pending = &lane->ring[number & lane->mask];
+    uint64_t cookie = pending->cookie;
+    if (!submit_as_update(member, command, pending)) {
+        struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(too_many_reads)};
+        lane_answer(member, lane, number, &answer);
+        return;
+    }
+    pending->waiting = false; /* its cookie has moved */
+    if (number == lane->first_incomplete) advance(member, lane);
+    if (node->door.ordered != NULL && cookie != NODE_COOKIE_OWN) node->door.ordered(node->door.context, cookie);
+}
+
+static bool some_waiting(const struct lane *lane, uint64_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (lane_waiting(lane, first + i)) return true;
     return false;
 }
 
 void lane_order_reads(struct member *member, uint64_t first, uint32_t count)
 {
     struct lane *lane = &member->lanes[1];
-    for (uint64_t number = first; number < first + count; number++) {
-        const struct outgoing *outgoing = lane_find(lane, number);
-        if (outgoing == NULL || !lane_waiting(lane, number)) continue;
+    if (!some_waiting(lane, first, count)) return;
+    lane_close_bundle(member, lane);
+    for (uint64_t place = lane->bundles_head; place != lane->bundles_tail; place++) {
+        const struct outgoing *outgoing = bundle_at(lane, place);
         struct span rest = {outgoing->bytes.data + BUNDLE_HEADER_SIZE, outgoing->bytes.size - BUNDLE_HEADER_SIZE};
         struct command command;
-        for (uint64_t at = outgoing->first; command_next(&rest, &command) && at < number; at++) {
-        }
-        struct pending *pending = &lane->ring[number & lane->mask];
-        if (!submit_as_update(member, command.whole, pending->cookie)) {
-            struct answer answer = {.kind = ANSWER_REFUSED, .bytes = span_string(too_many_reads)};
-            lane_answer(member, lane, number, &answer);
-            continue;
-        }
-        pending->waiting = false; /* its cookie has moved */
-        if (number == lane->first_incomplete) advance(member, lane);
+        /* The last one that is unanswered frees the bundle, though answered ones may lie behind it. */
+        uint64_t number = outgoing->first, complete = outgoing->first + outgoing->count;
+        for (; lane->first_incomplete < complete && command_next(&rest, &command); number++)
+            if (lane_waiting(lane, number)) order_read(member, lane, number, command.whole);
+    }
+}
+
+static void tell(struct member *member, uint64_t cookie, const struct answer *answer)
+{
+    struct node *node = member->node;
+    if (cookie == 0) {
+        tick_answered(member, answer->kind);
+    } else if (cookie == NODE_COOKIE_OWN) {
+        node_learn_answer(node, answer);
+    } else {
+        node_learn_hint(node, answer);
+        if (node->door.answer != NULL) node->door.answer(node->door.context, cookie, answer);
     }
 }
 
@@ -297,8 +340,7 @@ void lane_answer(struct member *member, struct lane *lane, uint64_t number, cons
     if (number == lane->first_incomplete) advance(member, lane);
     if (answer->kind == ANSWER_REFUSED) node->counters.refused++;
     if (answer->kind == ANSWER_INDETERMINATE) node->counters.indeterminate++;
-    if (cookie == 0) tick_answered(member, answer->kind);
-    else if (node->door.answer != NULL) node->door.answer(node->door.context, cookie, answer);
+    tell(member, cookie, answer);
 }
 
 static void expire_lane(struct member *member, struct lane *lane)
@@ -384,7 +426,7 @@ void node_request_count(struct node *node, uint32_t group, uint64_t index, uint6
         (struct count_request){.id = ++member->next_count_id,
                                .cookie = cookie,
                                .index = index,
-                               .deadline_ns = node->now_ns + COUNT_DEADLINE_S * NS_PER_S};
+                               .deadline_ns = INT64_MAX};
     member->counts_due = true;
 }
 
@@ -397,6 +439,7 @@ static void hand_in_counts(struct member *member)
         struct count_request *count = &member->counts[i - 1];
         if (count->sent) continue;
         count->sent = true;
+        count->deadline_ns = member->node->now_ns + COUNT_DEADLINE_S * NS_PER_S;
         struct event event = {.kind = EVENT_REQUEST};
         event.request = (struct event_request){
             .kind = REQUEST_COUNT, .first_number = count->id, .count = 1, .index = count->index};

@@ -32,6 +32,14 @@ static struct machine *started(void **state)
     return machine;
 }
 
+/* The same of two nodes, of which the other is down: what it hears of that one a test can say. */
+static struct machine *started_of_two(void **state)
+{
+    bench_free(*state);
+    *state = bench_create(2, &puppet_protocol, &tally_service);
+    return started(state);
+}
+
 static void wait_ms(struct machine *machine, int64_t ms)
 {
     machine->bench->now_ns += ms * NS_PER_MS;
@@ -334,6 +342,19 @@ static void deadline_of_what_was_with_the_member(void **state)
     assert_int_equal(node_counters(machine->node)->indeterminate, 1);
 }
 
+/* A node that slept long takes a request before its turn tells it the time. */
+static void sleep_does_not_shorten_patience(void **state)
+{
+    struct machine *machine = started(state);
+    machine_puppet(machine)->updates = PUPPET_KEEP;
+    machine->bench->now_ns += 60 * NS_PER_S;
+    machine_request(machine, false, TALLY_ADD, 1, 1);
+    bench_advance(machine->bench, 5 * NS_PER_S - 1);
+    assert_null(machine_answer(machine, 1));
+    bench_advance(machine->bench, 1);
+    answers_with(machine, 1, ANSWER_INDETERMINATE, "INDETERMINATE");
+}
+
 static void deadline_of_what_nobody_had(void **state)
 {
     puppet_orders_at_start = false;
@@ -479,6 +500,113 @@ static void a_bundle_completed_from_the_back(void **state)
     assert_int_equal(node_counters(machine->node)->reads, 3);
 }
 
+/* ---- reads that need a place in the order ---- */
+
+static void second_needs_order(struct puppet *puppet, const struct event *event, struct effects *out)
+{
+    if (event->kind != EVENT_REQUEST || event->request.kind != REQUEST_READ || puppet->word++ > 0) return;
+    effect_deliver_reads(out, 0, event->wall_ns, 1, 1);
+    effect_reply(out, REPLY_ORDER, true, 2, 1, (struct span){0});
+    effect_reply(out, REPLY_ORDER, true, 2, 1, (struct span){0}); /* it is not waiting any more */
+}
+
+static uint64_t ordered_cookies[8];
+static uint32_t ordered_count;
+
+static void note_ordered(void *context, uint64_t cookie)
+{
+    (void)context;
+    ordered_cookies[ordered_count++] = cookie;
+}
+
+/* With one read all behind it take the order, those of later bundles too; each is answered once, by its own cookie. */
+static void reads_become_updates(void **state)
+{
+    struct machine *machine = started(state);
+    struct puppet *puppet = machine_puppet(machine);
+    struct node_door door = machine_door(machine);
+    door.ordered = note_ordered;
+    node_set_door(machine->node, &door);
+    ordered_count = 0;
+    puppet->reads = PUPPET_KEEP;
+    machine_request(machine, true, TALLY_GET, 0, 1);
+    machine_request(machine, true, TALLY_GET, 0, 2);
+    machine_request(machine, true, TALLY_GET, 0, 3);
+    puppet->script = second_needs_order;
+    machine_settle(machine);
+    assert_int_equal(ordered_count, 2);
+    assert_int_equal(ordered_cookies[0], 2);
+    assert_int_equal(ordered_cookies[1], 3);
+    for (uint64_t cookie = 1; cookie <= 3; cookie++) answers_value(machine, cookie, ":0\r\n");
+    assert_int_equal(machine_answer(machine, 1)->index, 0); /* a read */
+    assert_int_equal(machine_answer(machine, 2)->index, 1);
+    assert_int_equal(machine_answer(machine, 3)->index, 2);
+    assert_true(node_request_room(machine->node, BENCH_GROUP, true));
+    struct node_group_status status;
+    assert_true(node_group_status(machine->node, BENCH_GROUP, &status));
+    assert_int_equal(status.pending_reads + status.pending_updates, 0);
+    machine_request(machine, true, TALLY_GET, 0, 4);
+    machine_settle(machine);
+    assert_null(machine_answer(machine, 4)); /* the lane of reads goes on: the puppet has it, and keeps it */
+    assert_int_equal(puppet_last(puppet, EVENT_REQUEST)->b, 4);
+}
+
+static void orders_at_peer(struct puppet *puppet, const struct event *event, struct effects *out)
+{
+    if (event->kind == EVENT_PEER && puppet->word++ == 0) effect_reply(out, REPLY_ORDER, true, 1, 1, (struct span){0});
+}
+
+/* Those that came in this turn and were not handed in yet are behind it too. */
+static void reads_of_this_turn_follow(void **state)
+{
+    struct machine *machine = started_of_two(state);
+    struct puppet *puppet = machine_puppet(machine);
+    puppet->reads = PUPPET_KEEP;
+    puppet->script = orders_at_peer;
+    machine_request(machine, true, TALLY_GET, 0, 1);
+    machine_settle(machine);
+    uint32_t seen = puppet->seen_count;
+    machine_request(machine, true, TALLY_GET, 0, 2);
+    node_peer_connected(machine->node, 2, 1, (struct span){0});
+    machine_settle(machine);
+    answers_value(machine, 1, ":0\r\n");
+    answers_value(machine, 2, ":0\r\n");
+    assert_int_equal(machine_answer(machine, 2)->index, 2);
+    for (uint32_t i = seen; i < puppet->seen_count; i++)
+        assert_true(puppet->seen[i].kind != EVENT_REQUEST || puppet->seen[i].a == REQUEST_UPDATE);
+}
+
+/* It asked once, and waits no longer than it said. */
+static void a_read_keeps_its_deadline(void **state)
+{
+    struct machine *machine = started_of_two(state);
+    struct puppet *puppet = machine_puppet(machine);
+    puppet->reads = puppet->updates = PUPPET_KEEP;
+    puppet->script = orders_at_peer;
+    machine_request(machine, true, TALLY_GET, 0, 1);
+    bench_advance(machine->bench, 3 * NS_PER_S);
+    node_peer_connected(machine->node, 2, 1, (struct span){0});
+    bench_advance(machine->bench, 2 * NS_PER_S);
+    answers_with(machine, 1, ANSWER_INDETERMINATE, "INDETERMINATE");
+}
+
+static void no_room_in_the_order(void **state)
+{
+    struct machine *machine = started_of_two(state);
+    struct puppet *puppet = machine_puppet(machine);
+    puppet->reads = puppet->updates = PUPPET_KEEP;
+    puppet->script = orders_at_peer;
+    machine_request(machine, true, TALLY_GET, 0, 1);
+    machine_request(machine, true, TALLY_GET, 0, 2);
+    for (uint64_t cookie = 11; node_request_room(machine->node, BENCH_GROUP, false) && cookie < 10 + BENCH_WINDOW; cookie++)
+        machine_request(machine, false, TALLY_ADD, 1, cookie);
+    machine_settle(machine);
+    node_peer_connected(machine->node, 2, 1, (struct span){0});
+    machine_settle(machine);
+    assert_null(machine_answer(machine, 1)); /* the last place was its */
+    answers_with(machine, 2, ANSWER_REFUSED, "BUSY");
+}
+
 /* ---- counts ---- */
 
 static void all_counts_of_a_turn_are_asked(void **state)
@@ -617,6 +745,7 @@ int main(void)
         TEST(the_retry_timer_hands_in_again_and_doubles),
         TEST(what_was_refused_is_never_handed_in_again),
         TEST(deadline_of_what_was_with_the_member),
+        TEST(sleep_does_not_shorten_patience),
         TEST(deadline_of_what_nobody_had),
         TEST(deadline_of_what_was_always_given_back),
         TEST(the_window_pushes_back),
@@ -625,6 +754,10 @@ int main(void)
         TEST(long_answers_go_out_whole),
         TEST(reads_are_delivered_by_number_in_any_order),
         TEST(a_bundle_completed_from_the_back),
+        TEST(reads_become_updates),
+        TEST(reads_of_this_turn_follow),
+        TEST(a_read_keeps_its_deadline),
+        TEST(no_room_in_the_order),
         TEST(all_counts_of_a_turn_are_asked),
         TEST(a_count_has_a_deadline),
         TEST(ticks_come_when_they_are_wanted),

@@ -90,6 +90,7 @@ static int restore_checkpoint(struct opening *opening, struct restoring *restori
                                            .position = head.keep_from,
                                            .index = head.index,
                                            .digest = head.digest,
+                                           .seal = head.seal,
                                            .part = {member->adopting.front.data, (size_t)head.part_size}};
     restoring->keep_from = head.keep_from;
     restoring->has_state = true;
@@ -187,6 +188,7 @@ static enum start_kind judge(const struct opening *opening, enum wal_condition c
 {
     const struct node_options *options = opening->node->options;
     bool alone = options->peer_count == 0;
+    if (options->groups[0].served_by != NULL) return START_FIRST; /* a client: it stores nothing and promises nothing */
     if (opening->restoring[0].has_state) return START_RESTARTED;
     if (opening->fresh) return options->init || alone ? START_FIRST : START_AMNESIAC;
     /* It was here before and nothing is left: unless nothing was ever written, that is lost. */
@@ -216,6 +218,7 @@ static int read_note(struct opening *opening)
                       "the file groups is damaged or another node's; remove the directory and start without --init: the "
                       "node is then filled from its peers");
     opening->noted = true;
+    node_enrol_clients(node);
     for (uint32_t i = 0; i < node->directory.count; i++) {
         const struct directory_group *group = &node->directory.groups[i];
         if (!directory_has_member(group, node->options->id) || node_host_group(node, group) != NULL) continue;

@@ -118,7 +118,10 @@ static void on_read(struct puppet *puppet, const struct event *event, struct eff
     const struct event_request *request = &event->request;
     switch (puppet->reads) {
     case PUPPET_TAKE:
-        effect_deliver_reads(out, puppet->delivered_index, event->wall_ns, request->first_number, request->count);
+        if (request->origin != 0)
+            effect_deliver_looks(out, puppet->delivered_index, event->wall_ns, request->first_number, request->count);
+        else
+            effect_deliver_reads(out, puppet->delivered_index, event->wall_ns, request->first_number, request->count);
         break;
     case PUPPET_KEEP: break;
     case PUPPET_AGAIN:
@@ -168,6 +171,7 @@ static struct puppet_seen summary(const struct event *event)
     }
     case EVENT_REQUEST:
         seen.a = event->request.kind, seen.b = event->request.first_number, seen.c = event->request.first_incomplete;
+        seen.origin = event->request.origin;
         break;
     case EVENT_TIMEOUT: seen.a = event->timeout.name, seen.b = event->timeout.key; break;
     case EVENT_TURN: break;
@@ -440,6 +444,11 @@ void bench_free(struct bench *bench)
 
 struct machine *bench_machine(struct bench *bench, uint32_t id) { return &bench->machines[id - 1]; }
 
+struct node_door machine_door(struct machine *machine)
+{
+    return (struct node_door){.context = machine, .answer = answered};
+}
+
 int machine_start(struct machine *machine, bool init)
 {
     struct node_options *options = &machine->options;
@@ -457,7 +466,8 @@ int machine_start(struct machine *machine, bool init)
         for (uint32_t i = 0; i < DISK_TESTING_FILES_MAX; i++) machine->disk.files[i].open_count = 0;
         return error;
     }
-    node_set_door(machine->node, &(struct node_door){.context = machine, .answer = answered});
+    struct node_door door = machine_door(machine);
+    node_set_door(machine->node, &door);
     return 0;
 }
 

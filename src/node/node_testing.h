@@ -35,7 +35,8 @@ struct puppet_seen {
     enum event_kind kind;
     uint64_t a, b, c;
     int64_t now_ns;
-    uint32_t crc; /* MESSAGE: of the bytes */
+    uint32_t crc;    /* MESSAGE: of the bytes */
+    uint32_t origin; /* REQUEST */
 };
 
 enum { PUPPET_SEEN_MAX = 4096, PUPPET_ENTRIES_MAX = 4096, PUPPET_DELIVERIES_A_STEP = 32 };
@@ -141,6 +142,8 @@ void bench_free(struct bench *bench);
 struct machine *bench_machine(struct bench *bench, uint32_t id);
 /* Starts it; 0 or the error of node_create. Connects nothing. */
 int machine_start(struct machine *machine, bool init);
+/* The door that it was started with, for tests that add to it. */
+struct node_door machine_door(struct machine *machine);
 /* It dies as it stands: what is not durable is kept, lost or torn. */
 void machine_crash(struct machine *machine);
 /* The same without damage: what was written is durable. */

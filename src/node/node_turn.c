@@ -121,10 +121,11 @@ static void step_peers(struct member *member)
     member->peers_changed_count = 0;
 }
 
-/* Parts the body from its proof. False: it lacks one, or it is not the sender's. */
-static bool take_proof(struct member *member, const struct header *header, struct span *body, struct span *proof)
+bool member_take_proof(const struct member *member, const struct message_type *type, const struct header *header,
+                       struct span *body, struct span *proof)
 {
-    enum message_proof kind = proof_kind(member->spec, &member->protocol->messages.types[header->type]);
+    enum message_proof kind = proof_kind(member->spec, type);
+    *proof = (struct span){0};
     if (kind == PROOF_NONE) return true;
     size_t size = proof_size(member->spec, kind);
     if (body->size < size) return false;
@@ -133,15 +134,40 @@ static bool take_proof(struct member *member, const struct header *header, struc
     return proof_check(&member->node->options->proofs, member->spec, kind, header, *body, proof->data);
 }
 
+/* Members speak with members, clients with members; a client's core hears of client's messages only. Proofs say who sent
+ * a message, and not whether it may. */
+static bool may_send(const struct member *member, const struct peer *from, enum header_kind kind)
+{
+    bool client = member->spec->served_by != NULL;
+    if (from == NULL) return !client;
+    if (from->client) return !client && kind == HEADER_CLIENT;
+    return spec_member_place(member->spec, from->id) >= 0 && (kind == HEADER_CLIENT) == client;
+}
+
+static bool is_known(const struct member *member, uint16_t type)
+{
+    const struct message_table *table = &member->protocol->messages;
+    if (member->spec->served_by != NULL) return type == CLIENT_ANSWERS;
+    return type < table->count && table->types[type].name != NULL;
+}
+
 static void step_message(struct node *node, struct peer *from, const uint8_t *bytes)
 {
     struct header header;
     header_decode(bytes, &header);
     struct span body = {bytes + HEADER_SIZE, header.length};
+    if (from != NULL && from->id != header.sender) { /* a client that was expelled since it came */
+        node_reject(node, REJECT_SENDER);
+        return;
+    }
     if (from != NULL) from->last_heard_ns = node->now_ns;
     struct member *member = node_member_of(node, header.group);
     if (member == NULL) {
         node_reject(node, REJECT_GROUP);
+        return;
+    }
+    if (!may_send(member, from, header.kind)) {
+        node_reject(node, REJECT_ROLE);
         return;
     }
     if (header.kind == HEADER_NODE) {
@@ -152,17 +178,21 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
         node_reject(node, REJECT_INCARNATION);
         return;
     }
-    const struct message_table *table = &member->protocol->messages;
-    if (header.type >= table->count || table->types[header.type].name == NULL) {
+    if (from != NULL && from->client) {
+        member_client_message(member, from, &header, body);
+        return;
+    }
+    if (!is_known(member, header.type)) {
         node_reject(node, REJECT_TYPE);
         return;
     }
-    struct span proof = {0};
-    if (!take_proof(member, &header, &body, &proof)) {
+    const struct message_type *type = &member->protocol->messages.types[header.type];
+    struct span proof;
+    if (!member_take_proof(member, type, &header, &body, &proof)) {
         node_reject(node, REJECT_PROOF);
         return;
     }
-    if (!message_decode(&table->types[header.type], body, member->decoded)) {
+    if (!message_decode(type, body, member->decoded)) {
         node_reject(node, REJECT_BODY);
         return;
     }
@@ -174,6 +204,13 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
                                            .body = member->decoded,
                                            .proof = proof};
     member_step(member, &event);
+}
+
+/* Messages of members, or requests of clients: a turn's requests come behind its messages. */
+static void step_inputs(struct node *node, bool clients)
+{
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i].peer->client == clients) step_message(node, node->inputs[i].peer, node->inputs[i].bytes);
 }
 
 static void step_messages_to_self(struct member *member)
@@ -261,17 +298,20 @@ void node_turn(struct node *node, int64_t now_ns, int64_t wall_ns)
         step_peers(member);
         step_messages_to_self(member);
     }
-    for (uint32_t i = 0; i < node->input_count; i++) step_message(node, node->inputs[i].peer, node->inputs[i].bytes);
+    step_inputs(node, false);
+    step_inputs(node, true);
     node_inputs_drop(node);
     for (uint32_t i = 0; i < node->member_count; i++) {
         struct member *member = node->members[i];
         tick_if_due(member);
         member_requests_expire(member);
         member_requests_turn(member);
+        member_clients_turn(member);
         step_timeouts(member);
         step_turn(member);
         member_checkpoint_drive(member);
         member_adopt_drive(member);
+        member_answer_clients(member);
     }
 }
 
@@ -314,6 +354,7 @@ int64_t node_next_timer_ns(const struct node *node)
         const struct member *member = node->members[i];
         next = earlier(next, member->timer_next_ns);
         next = earlier(next, member_requests_next_ns(member));
+        next = earlier(next, member->clients.again_at_ns);
         next = earlier(next, tick_in_monotone(member));
         next = earlier(next, member_adopt_next_ns(member));
         next = earlier(next, member_checkpoint_next_ns(member));

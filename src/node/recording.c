@@ -97,6 +97,8 @@ static void put_group(struct recorder *recorder, const struct group_spec *spec)
     put_text(recorder, spec->name);
     put_text(recorder, spec->protocol->name);
     put_text(recorder, spec->service->name);
+    put_text(recorder, spec->served_by != NULL ? spec->served_by->name : "");
+    put_u32(recorder, spec->vote);
     put_u32(recorder, spec->self);
     put_u32(recorder, spec->k);
     put_u32(recorder, spec->ablations);
@@ -129,6 +131,12 @@ void recorder_free(struct recorder *recorder) { buffer_free(&recorder->out); }
 
 /* ---- events ---- */
 
+static void put_seal(struct recorder *recorder, const struct sha256_seal *seal)
+{
+    put_u64(recorder, seal->size);
+    for (uint32_t i = 0; i < 4; i++) put_u64(recorder, seal->digest[i]);
+}
+
 static void put_restore(struct recorder *recorder, const struct protocol *protocol,
                         const struct event_restore *restore)
 {
@@ -139,6 +147,7 @@ static void put_restore(struct recorder *recorder, const struct protocol *protoc
     put_u64(recorder, restore->index);
     put_u64(recorder, restore->record_size);
     put_u64(recorder, restore->digest);
+    put_seal(recorder, &restore->seal);
     if (restore->kind == RESTORE_RECORD)
         put_body(recorder, &protocol->records.types[restore->type], restore->body);
     else
@@ -148,6 +157,7 @@ static void put_restore(struct recorder *recorder, const struct protocol *protoc
 static void put_request(struct recorder *recorder, const struct event_request *request)
 {
     put_u8(recorder, (uint8_t)request->kind);
+    put_u32(recorder, request->origin);
     put_u64(recorder, request->incarnation);
     put_u64(recorder, request->first_number);
     put_u32(recorder, request->count);
@@ -194,6 +204,7 @@ static void put_event(struct recorder *recorder, const struct protocol *protocol
         put_u64(recorder, event->state.index);
         put_u64(recorder, event->state.position);
         put_u64(recorder, event->state.digest);
+        put_seal(recorder, &event->state.seal);
         put_span(recorder, event->state.part);
         break;
     case EVENT_PEER:

@@ -17,7 +17,7 @@
 #include "node/node.h"
 
 enum {
-    RECORDING_VERSION = 2,
+    RECORDING_VERSION = 3,
     RECORDING_TEXT_MAX = 64,    /* bytes of a build's, protocol's or service's name */
     RECORDING_MEMBERS_MAX = 64, /* of one group */
     RECORDING_GROUPS_MAX = 16,  /* of one node */
@@ -57,8 +57,9 @@ struct recording_head {
 /* What a group's specification was; names are looked up by the reader. */
 struct recording_group {
     char protocol[RECORDING_TEXT_MAX], service[RECORDING_TEXT_MAX], name[RECORDING_TEXT_MAX];
+    char served_by[RECORDING_TEXT_MAX]; /* of a client; empty: a member */
     uint32_t members[RECORDING_MEMBERS_MAX];
-    struct group_spec spec; /* protocol and service NULL; name and members point into this struct: it must not move */
+    struct group_spec spec; /* protocol, served_by and service NULL; name and members point into this struct: it must not move */
 };
 
 struct recording_step {

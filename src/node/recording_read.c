@@ -94,9 +94,13 @@ static int read_head(struct span item, struct recording_head *head, char *why, s
     struct span magic = take(&reader, magic_size);
     if (mark != RECORDING_MARK_HEAD || magic.size == 0 || memcmp(magic.data, RECORDING_MAGIC, magic_size) != 0)
         return refuse(why, why_size, ERROR_INVALID, "this is no recording of a node");
-    if (take_u32(&reader) != RECORDING_VERSION)
-        return refuse(why, why_size, ERROR_VERSION, "the recording has a form that this build does not read");
+    uint32_t version = take_u32(&reader);
     take_text(&reader, head->build);
+    if (version != RECORDING_VERSION) {
+        snprintf(why, why_size, "the recording has form %u, and this build reads form %u; it was made by %s, replay it with that",
+                 (unsigned)version, (unsigned)RECORDING_VERSION, head->build);
+        return ERROR_VERSION;
+    }
     head->node = take_u32(&reader);
     head->group_count = take_u32(&reader);
     head->seed = take_u64(&reader);
@@ -121,6 +125,8 @@ static int read_group(struct span item, struct recording_group *group, char *why
     take_text(&reader, group->name);
     take_text(&reader, group->protocol);
     take_text(&reader, group->service);
+    take_text(&reader, group->served_by);
+    spec->vote = take_u32(&reader);
     spec->self = take_u32(&reader);
     spec->k = take_u32(&reader);
     spec->ablations = take_u32(&reader);
@@ -131,7 +137,8 @@ static int read_group(struct span item, struct recording_group *group, char *why
     if (!marked || spec->member_count > RECORDING_MEMBERS_MAX)
         return refuse(why, why_size, ERROR_CORRUPT, "a group of the recording is malformed");
     for (uint32_t i = 0; i < spec->member_count; i++) group->members[i] = take_u32(&reader);
-    if (reader.short_of || spec_member_place(spec, spec->self) < 0)
+    bool client = group->served_by[0] != 0;
+    if (reader.short_of || (spec_member_place(spec, spec->self) < 0) != client)
         return refuse(why, why_size, ERROR_CORRUPT, "a group of the recording is malformed");
     return OK;
 }
@@ -155,6 +162,13 @@ int64_t recording_open(struct span bytes, struct recording_head *head, struct re
 
 /* ---- steps ---- */
 
+static struct sha256_seal take_seal(struct reader *reader)
+{
+    struct sha256_seal seal = {.size = take_u64(reader)};
+    for (uint32_t i = 0; i < 4; i++) seal.digest[i] = take_u64(reader);
+    return seal;
+}
+
 static void take_restore(struct reader *reader, struct recording_step *out)
 {
     struct event_restore *restore = &out->event.restore;
@@ -165,6 +179,7 @@ static void take_restore(struct reader *reader, struct recording_step *out)
     restore->index = take_u64(reader);
     restore->record_size = take_u64(reader);
     restore->digest = take_u64(reader);
+    restore->seal = take_seal(reader);
     struct span bytes = take_span(reader);
     if (restore->kind == RESTORE_RECORD)
         out->encoded = bytes;
@@ -175,6 +190,7 @@ static void take_restore(struct reader *reader, struct recording_step *out)
 static void take_request(struct reader *reader, struct event_request *request)
 {
     request->kind = (enum request_kind)take_u8(reader);
+    request->origin = take_u32(reader);
     request->incarnation = take_u64(reader);
     request->first_number = take_u64(reader);
     request->count = take_u32(reader);
@@ -223,6 +239,7 @@ static bool take_event(struct reader *reader, struct recording_step *out)
         event->state.index = take_u64(reader);
         event->state.position = take_u64(reader);
         event->state.digest = take_u64(reader);
+        event->state.seal = take_seal(reader);
         event->state.part = take_span(reader);
         return true;
     case EVENT_PEER:

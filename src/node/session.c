@@ -21,9 +21,12 @@ static struct session_reply *slot_of(const struct session *session, uint64_t num
     return &session->ring[number & session->mask];
 }
 
-static void drop_reply(struct session_table *table, struct session_reply *reply)
+static void drop_reply(struct session_table *table, struct session *session, struct session_reply *reply)
 {
-    if (reply->size != SESSION_REPLY_LOST && reply->size > SESSION_REPLY_INLINE) heap_free(table->heap, reply->bytes);
+    if (reply->size != SESSION_REPLY_LOST && reply->size > SESSION_REPLY_INLINE) {
+        heap_free(table->heap, reply->bytes);
+        session->kept_bytes -= reply->size;
+    }
     reply->size = 0;
 }
 
@@ -31,7 +34,7 @@ static void drop_reply(struct session_table *table, struct session_reply *reply)
 static void forget_below(struct session_table *table, struct session *session, uint64_t number)
 {
     uint64_t end = number <= session->last_executed ? number : session->last_executed + 1;
-    for (; session->kept_from < end; session->kept_from++) drop_reply(table, slot_of(session, session->kept_from));
+    for (; session->kept_from < end; session->kept_from++) drop_reply(table, session, slot_of(session, session->kept_from));
     if (session->kept_from < number) session->kept_from = number;
 }
 
@@ -101,6 +104,7 @@ enum session_verdict session_judge(const struct session *session, uint64_t numbe
 {
     if (number < session->first_incomplete) return SESSION_STALE;
     if (number <= session->last_executed) return SESSION_DUPLICATE;
+    if (number - session->first_incomplete >= SESSION_WINDOW_MAX) return SESSION_GAP;
     if (number > session->last_executed + 1 && number > session->first_incomplete) return SESSION_GAP;
     return SESSION_EXECUTE;
 }
@@ -129,7 +133,8 @@ void session_record(struct session_table *table, struct session *session, uint64
     if (reply.size <= SESSION_REPLY_INLINE) {
         slot->size = (uint32_t)reply.size;
         memcpy(slot->inline_bytes, reply.data, reply.size);
-    } else if (reply.size <= SESSION_REPLY_BYTES_MAX) {
+    } else if (reply.size <= SESSION_REPLY_BYTES_MAX && session->kept_bytes + reply.size <= SESSION_KEPT_BYTES_MAX) {
+        session->kept_bytes += reply.size;
         uint8_t *bytes = heap_alloc(table->heap, reply.size);
         invariant(bytes != NULL, "a kept reply has room in the node's heap");
         slot->size = (uint32_t)reply.size;

@@ -9,7 +9,9 @@
  * when a message was lost and what followed it arrived. A new incarnation ends the old session: its commands never
  * execute any more. Replies are kept until the session says that it has them.
  *
- * Limits: a reply over SESSION_REPLY_BYTES_MAX is not kept, only the fact of its execution. */
+ * Limits, which a session of a malicious client cannot pass either: a reply over SESSION_REPLY_BYTES_MAX, or one that
+ * would make the kept ones of its session more than SESSION_KEPT_BYTES_MAX, is not kept, only the fact of its execution.
+ * A number SESSION_WINDOW_MAX or more above "first incomplete" does not execute before that has come nearer. */
 #ifndef LOCKSTEP_NODE_SESSION_H
 #define LOCKSTEP_NODE_SESSION_H
 
@@ -21,13 +23,18 @@
 #include "base/heap.h"
 #include "contract/command.h"
 
-enum { SESSION_REPLY_BYTES_MAX = 65536, SESSION_REPLY_INLINE = 19 };
+enum {
+    SESSION_REPLY_BYTES_MAX = 65536,
+    SESSION_REPLY_INLINE = 19,
+    SESSION_KEPT_BYTES_MAX = 64 << 20, /* beside those kept inline */
+    SESSION_WINDOW_MAX = 1 << 20,
+};
 
 enum session_verdict {
     SESSION_EXECUTE,
     SESSION_DUPLICATE, /* executed before; its reply may be there */
     SESSION_STALE,     /* of an ended session, or below first incomplete: never executes */
-    SESSION_GAP,       /* an earlier number is missing; it must be handed in again */
+    SESSION_GAP,       /* an earlier number is missing, or the window is passed; it must be handed in again */
 };
 
 struct session_reply {
@@ -46,6 +53,7 @@ struct session {
     uint64_t first_incomplete;
     struct session_reply *ring; /* of numbers [kept_from, last_executed], at number & mask */
     uint64_t kept_from;
+    uint64_t kept_bytes; /* of the replies in the ring that are not inline */
     uint32_t mask;
 };
 

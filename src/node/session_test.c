@@ -53,6 +53,32 @@ static void record(struct fixture *fixture, struct session *session, uint64_t nu
     session_record(&fixture->table, session, number, span_string(text));
 }
 
+/* Who never says what it has got may not fill the memory of all members. */
+static void what_is_kept_of_a_session_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session *session = open_at(fixture, 1, 7, 1);
+    assert_int_equal(session_judge(session, SESSION_WINDOW_MAX + 1), SESSION_GAP);
+    session->last_executed = SESSION_WINDOW_MAX; /* as if all before it had executed */
+    assert_int_equal(session_judge(session, SESSION_WINDOW_MAX), SESSION_DUPLICATE);
+    assert_int_equal(session_judge(session, SESSION_WINDOW_MAX + 1), SESSION_GAP);
+    session = open_at(fixture, 1, 7, 2);
+    assert_int_equal(session_judge(session, SESSION_WINDOW_MAX + 1), SESSION_EXECUTE);
+
+    static uint8_t bytes[SESSION_REPLY_BYTES_MAX];
+    struct span reply = span_of(bytes, sizeof bytes);
+    session = open_at(fixture, 2, 7, 1);
+    session->kept_bytes = SESSION_KEPT_BYTES_MAX - sizeof bytes;
+    session_record(&fixture->table, session, 1, reply);
+    session_record(&fixture->table, session, 2, reply);
+    assert_true(session_reply(session, 1, &reply));
+    assert_false(session_reply(session, 2, &reply));
+    session = open_at(fixture, 2, 7, 3); /* it has them: there is room again */
+    assert_int_equal(session->kept_bytes, SESSION_KEPT_BYTES_MAX - sizeof bytes);
+    session_record(&fixture->table, session, 3, reply);
+    assert_true(session_reply(session, 3, &reply));
+}
+
 static void executes_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -177,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(executes_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_kept_of_a_session_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waits_for_the_number_between, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_incarnation_ends_the_old_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_replies_are_not_kept, set_up, tear_down),

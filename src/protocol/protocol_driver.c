@@ -64,22 +64,31 @@ static void do_store(struct driver *driver, struct driver_member *member, const 
                                                                      .bytes = keep(driver, store->head, store->tail)};
 }
 
-/* A message's bytes: its fields, or one stored record. */
+/* A message's bytes: its fields, or a run of stored records. */
 static struct span message_bytes(struct driver *driver, const struct driver_member *member,
                                  const struct effect_send *send)
 {
     if (send->records_first == 0)
         return keep(driver, send->head, send->tail);
-    invariant(send->records_first == send->records_last && send->head.size + send->tail.size == 0,
-              "this driver sends one record, and nothing else beside it");
-    uint32_t i = 0;
-    while (i < member->record_count && member->records[i].position != send->records_first)
-        i++;
-    invariant(i < member->record_count, "a record that is sent is there");
-    uint8_t prefix[RECORD_PREFIX_SIZE];
-    const struct driver_record *record = &member->records[i];
-    record_prefix_write(prefix, (uint32_t)record->bytes.size, record->type, record->slot);
-    return keep(driver, span_of(prefix, sizeof prefix), record->bytes);
+    invariant(send->head.size + send->tail.size == 0, "this driver sends records alone");
+    struct buffer bytes;
+    buffer_init(&bytes, driver->heap);
+    uint64_t next = send->records_first;
+    for (uint32_t i = 0; i < member->record_count && next <= send->records_last; i++) {
+        const struct driver_record *record = &member->records[i];
+        if (record->position != next)
+            continue;
+        uint8_t prefix[RECORD_PREFIX_SIZE];
+        record_prefix_write(prefix, (uint32_t)record->bytes.size, record->type, record->slot);
+        invariant(buffer_append(&bytes, prefix, sizeof prefix) &&
+                      buffer_append(&bytes, record->bytes.data, record->bytes.size),
+                  "the test's heap is large enough");
+        next++;
+    }
+    invariant(next == send->records_last + 1, "records that are sent are there");
+    struct span kept = keep(driver, buffer_span(&bytes), (struct span){0});
+    buffer_free(&bytes);
+    return kept;
 }
 
 static void do_send(struct driver *driver, struct driver_member *member, const struct effect_send *send)
@@ -134,6 +143,11 @@ static struct span record_bundle(const struct driver *driver, const struct drive
 
 static void do_deliver(struct driver *driver, struct driver_member *member, const struct effect_deliver *deliver)
 {
+    if (deliver->kind == DELIVER_LOOK) {
+        invariant(deliver->index == member->index, "a look sees the state as it is");
+        member->looks += deliver->count;
+        return;
+    }
     struct span bytes = deliver->record != 0 ? record_bundle(driver, member, deliver->record) : deliver->bundle;
     if (bytes.size == 0) { /* an update that does nothing; or reads that node/ keeps, and tests ask none */
         member->index += deliver->kind == DELIVER_UPDATE;
@@ -141,6 +155,7 @@ static void do_deliver(struct driver *driver, struct driver_member *member, cons
     }
     struct bundle bundle;
     invariant(bundle_open(bytes, &bundle), "only whole bundles are delivered");
+    member->index += bundle.count == 0 && deliver->kind == DELIVER_UPDATE; /* it has its place in the order */
     struct buffer answer;
     buffer_init(&answer, driver->heap);
     struct span rest = bundle.commands;
@@ -180,6 +195,31 @@ static void do_checkpoint(struct driver *driver, struct driver_member *member,
     input_add(driver, member->spec.self, &event, (struct span){0});
 }
 
+/* At once, from the first who has it; the record right before it is what the records kept begin with. */
+static void do_adopt(struct driver *driver, struct driver_member *member, const struct effect_adopt *adopt)
+{
+    for (uint32_t i = 0; i < adopt->holder_count; i++) {
+        const struct driver_member *holder = driver_member(driver, adopt->holders[i]);
+        if (!holder->has_checkpoint || holder->checkpoint_index != adopt->index)
+            continue;
+        if (member->has_checkpoint)
+            drop(driver, member->part);
+        member->has_checkpoint = true;
+        member->part = keep(driver, holder->part, (struct span){0});
+        member->keep_from = member->last_position;
+        member->index = member->checkpoint_index = adopt->index;
+        memcpy(member->checkpoint_state, holder->checkpoint_state, sizeof member->state);
+        memcpy(member->state, holder->checkpoint_state, sizeof member->state);
+        const struct event event = {
+            .kind = EVENT_STATE,
+            .state = {.kind = STATE_ADOPTED, .index = adopt->index, .position = member->keep_from}};
+        input_add(driver, member->spec.self, &event, member->part);
+        return;
+    }
+    const struct event event = {.kind = EVENT_STATE, .state = {.kind = STATE_FAILED, .index = adopt->index}};
+    input_add(driver, member->spec.self, &event, (struct span){0});
+}
+
 static void do_effect(struct driver *driver, struct driver_member *member, const struct effect *effect)
 {
     switch (effect->kind) {
@@ -207,6 +247,8 @@ static void do_effect(struct driver *driver, struct driver_member *member, const
         member->again = true;
         break;
     case EFFECT_ADOPT:
+        do_adopt(driver, member, &effect->adopt);
+        break;
     case EFFECT_SUSPECT:
     case EFFECT_VIEW:
     case EFFECT_NOTE:
@@ -246,6 +288,8 @@ static void step_input(struct driver *driver, struct driver_member *member, stru
         input->event.result.bytes = input->bytes;
     else if (input->event.kind == EVENT_REQUEST)
         input->event.request.bytes = input->bytes;
+    else if (input->event.kind == EVENT_STATE)
+        input->event.state.part = input->bytes;
     step(driver, member, &input->event);
     drop(driver, input->bytes);
 }
@@ -445,25 +489,45 @@ static void write_command(struct buffer *out, uint16_t op, struct span argument)
     command_end(out, at);
 }
 
-void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument)
+static void request(struct driver *driver, uint32_t node, uint32_t origin, uint64_t incarnation, uint64_t number,
+                    uint16_t op, struct span argument)
 {
     struct buffer bytes;
     buffer_init(&bytes, driver->heap);
     invariant(bundle_begin(&bytes), "the test's heap is large enough");
     write_command(&bytes, op, argument);
-    uint64_t incarnation = driver_member(driver, node)->incarnation;
-    bundle_header_write(bytes.data, &(struct bundle){.node = node,
+    bundle_header_write(bytes.data, &(struct bundle){.node = origin == 0 ? node : origin,
                                                      .count = 1,
                                                      .incarnation = incarnation,
                                                      .first_number = number,
                                                      .level = COMMAND_LEVEL});
     const struct event event = {.kind = EVENT_REQUEST,
                                 .request = {.kind = REQUEST_UPDATE,
+                                            .origin = origin,
                                             .incarnation = incarnation,
                                             .first_number = number,
                                             .count = 1}};
     input_add(driver, node, &event, buffer_span(&bytes));
     buffer_free(&bytes);
+}
+
+void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument)
+{
+    request(driver, node, 0, driver_member(driver, node)->incarnation, number, op, argument);
+}
+
+void driver_client_request(struct driver *driver, uint32_t node, uint32_t client, uint64_t incarnation, uint64_t number,
+                           uint16_t op, struct span argument)
+{
+    request(driver, node, client, incarnation, number, op, argument);
+}
+
+void driver_look(struct driver *driver, uint32_t node, uint32_t client, uint64_t first_number, uint32_t count)
+{
+    const struct event event = {
+        .kind = EVENT_REQUEST,
+        .request = {.kind = REQUEST_READ, .origin = client, .first_number = first_number, .count = count}};
+    input_add(driver, node, &event, (struct span){0});
 }
 
 void driver_call(struct driver *driver, uint32_t node, uint32_t to, uint16_t op, struct span argument)
@@ -496,6 +560,15 @@ static void begin_life(struct driver *driver, struct driver_member *member)
 void driver_init(struct driver *driver, struct heap *heap, const struct protocol *protocol,
                  const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed)
 {
+    struct tuning tuning;
+    spec_defaults(&tuning);
+    driver_init_tuned(driver, heap, protocol, service, member_count, ablations, seed, &tuning);
+}
+
+void driver_init_tuned(struct driver *driver, struct heap *heap, const struct protocol *protocol,
+                       const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed,
+                       const struct tuning *tuning)
+{
     invariant(member_count <= DRIVER_MEMBERS_MAX, "a test has few members");
     memset(driver, 0, sizeof *driver);
     driver->heap = heap;
@@ -513,8 +586,8 @@ void driver_init(struct driver *driver, struct heap *heap, const struct protocol
                                            .members = driver->nodes,
                                            .member_count = member_count,
                                            .protocol = protocol,
+                                           .tuning = *tuning,
                                            .ablations = ablations};
-        spec_defaults(&member->spec.tuning);
         member->region_size = protocol->heap_size(&member->spec);
         member->region = heap_alloc(heap, member->region_size);
         invariant(member->region != NULL, "the test's heap is large enough");
@@ -544,6 +617,18 @@ void driver_crash(struct driver *driver, uint32_t node)
     while (member->input_count > 0)
         drop(driver, member->inputs[--member->input_count].bytes);
     member->timer_count = 0;
+}
+
+void driver_lose_disk(struct driver *driver, uint32_t node)
+{
+    struct driver_member *member = driver_member(driver, node);
+    while (member->record_count > 0)
+        drop(driver, member->records[--member->record_count].bytes);
+    if (member->has_checkpoint)
+        drop(driver, member->part);
+    member->has_checkpoint = false;
+    member->keep_from = 0;
+    member->last_position = member->stored = member->stored_told = 0;
 }
 
 static void restore(struct driver *driver, struct driver_member *member)

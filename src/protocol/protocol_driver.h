@@ -86,6 +86,7 @@ struct driver_member {
     uint64_t index; /* of the last update delivered */
     bool again;
     uint32_t delivered, checkpoints;
+    uint32_t looks; /* of clients that were answered */
     /* the durable checkpoint */
     bool has_checkpoint;
     struct span part;
@@ -121,10 +122,20 @@ struct driver {
 void driver_init(struct driver *driver, struct heap *heap, const struct protocol *protocol,
                  const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed);
 
+/* The same with other times and bounds. */
+void driver_init_tuned(struct driver *driver, struct heap *heap, const struct protocol *protocol,
+                       const struct driver_service *service, uint32_t member_count, uint32_t ablations, uint64_t seed,
+                       const struct tuning *tuning);
+
 struct driver_member *driver_member(struct driver *driver, uint32_t node);
 
 /* Hands in a bundle of one command with one argument. */
 void driver_request(struct driver *driver, uint32_t node, uint64_t number, uint16_t op, struct span argument);
+/* The same, of a client that is no member, at one member. */
+void driver_client_request(struct driver *driver, uint32_t node, uint32_t client, uint64_t incarnation, uint64_t number,
+                           uint16_t op, struct span argument);
+/* Looks of a client at one member (contract/event.h); driver_member.looks counts those that are answered. */
+void driver_look(struct driver *driver, uint32_t node, uint32_t client, uint64_t first_number, uint32_t count);
 /* The service of `node` sends one command with one argument, in a bundle without a number, to the member `to`. */
 void driver_call(struct driver *driver, uint32_t node, uint32_t to, uint16_t op, struct span argument);
 
@@ -141,6 +152,8 @@ void driver_run_random(struct driver *driver, uint32_t turns);
 
 /* Unstored records, held messages, timers and inputs are gone. */
 void driver_crash(struct driver *driver, uint32_t node);
+/* Of a member that is down: nothing is left, checkpoint included. */
+void driver_lose_disk(struct driver *driver, uint32_t node);
 void driver_restart(struct driver *driver, uint32_t node, enum start_kind kind);
 
 /* The answer to a request, or NULL. */

@@ -9,6 +9,7 @@
     X(paxos_protocol)                                                                                                  \
     X(pbft_protocol)                                                                                                   \
     X(two_phase_commit_protocol)                                                                                       \
+    X(anti_entropy_protocol)                                                                                          \
     X(chandy_lamport_protocol)                                                                                         \
     X(two_generals_protocol)                                                                                           \
     X(flooding_protocol)                                                                                               \

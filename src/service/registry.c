@@ -8,8 +8,10 @@
     X(kv_service)                                                                                                      \
     X(token_service)                                                                                                   \
     X(account_service)                                                                                                 \
+    X(till_service)                                                                                                    \
     X(proposal_service)                                                                                                \
-    X(kv_groups_service)
+    X(kv_groups_service)                                                                                               \
+    X(none_service)
 
 #define SERVICE_DECLARE(object) extern const struct service object;
 SERVICE_LIST(SERVICE_DECLARE)

@@ -11,7 +11,7 @@
  *
  *   head: 0 u32 crc of the rest of the block    4 u16 version    6 u16 zero    8 u64 magic "LKCHECKP"
  *        16 u32 group  20 u32 node  24 u64 cluster  32 u64 index  40 u64 keep_from
- *        48 u64 part size  56 u64 table size  64 u64 size  72 u64 digest, then zeros
+ *        48 u64 part size  56 u64 table size  64 u64 size  72 u64 digest  80 4 u64 seal, then zeros
  *
  * WRITING (checkpoint_write.c). Frames, then the head, into the temporary name; one sync; all of it is read back and
  * compared with its CRCs, a bounded part at a time; then the file gets its name. So a file with a final name was whole
@@ -19,7 +19,11 @@
  *
  * DIGEST. Over the content frame by frame, its size and the index. It identifies these bytes. Two members that applied
  * the same commands write the same service pieces, but each its own part; so their digests differ unless the parts are
- * equal, and a checkpoint that was adopted from a peer keeps the peer's digest. It is not cryptographic. */
+ * equal, and a checkpoint that was adopted from a peer keeps the peer's digest. It is not cryptographic.
+ *
+ * SEAL. SHA-256 over the content, then u64 size, part size, table size and index; all zero where none was asked for.
+ * Who has it from those whom it believes may take the checkpoint from anybody: neither the bytes nor where the part and
+ * the table end can be others. */
 #include "storage/checkpoint_internal.h"
 
 #include <inttypes.h>
@@ -84,6 +88,20 @@ uint64_t checkpoint_digest_close(uint64_t digest, const struct checkpoint_head *
     return digest == 0 ? 1 : digest; /* 0 means "not known" */
 }
 
+void checkpoint_seal_close(struct sha256 *sha, struct checkpoint_head *head)
+{
+    uint8_t sizes[32], digest[SHA256_SIZE];
+    store_u64(sizes, head->size);
+    store_u64(sizes + 8, head->part_size);
+    store_u64(sizes + 16, head->table_size);
+    store_u64(sizes + 24, head->index);
+    sha256_add(sha, sizes, sizeof sizes);
+    sha256_end(sha, digest);
+    head->seal.size = head->size;
+    for (size_t i = 0; i < 4; i++)
+        head->seal.digest[i] = load_u64(digest + 8 * i);
+}
+
 void checkpoint_head_encode(const struct checkpoint_head *head, uint8_t out[FILE_HEAD_SIZE])
 {
     memset(out, 0, FILE_HEAD_SIZE);
@@ -98,6 +116,8 @@ void checkpoint_head_encode(const struct checkpoint_head *head, uint8_t out[FILE
     store_u64(out + 56, head->table_size);
     store_u64(out + 64, head->size);
     store_u64(out + 72, head->digest);
+    for (size_t i = 0; i < 4; i++)
+        store_u64(out + 80 + 8 * i, head->sealed ? head->seal.digest[i] : 0);
     store_u32(out, crc32c(0, out + 4, FILE_HEAD_SIZE - 4));
 }
 
@@ -118,6 +138,11 @@ int checkpoint_head_decode(const uint8_t in[FILE_HEAD_SIZE], struct checkpoint_h
         .size = load_u64(in + 64),
         .digest = load_u64(in + 72),
     };
+    uint64_t any = 0;
+    for (size_t i = 0; i < 4; i++)
+        any |= out->seal.digest[i] = load_u64(in + 80 + 8 * i);
+    out->sealed = any != 0;
+    out->seal.size = out->sealed ? out->size : 0;
     bool sane = out->size <= UINT64_MAX / 4 && out->part_size <= out->size &&
                 out->table_size <= out->size - out->part_size;
     return sane ? OK : ERROR_CORRUPT;

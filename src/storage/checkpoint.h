@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/heap.h"
+#include "base/sha256.h"
 #include "storage/disk.h"
 
 struct checkpoint_head {
@@ -23,6 +24,8 @@ struct checkpoint_head {
     uint64_t table_size; /* bytes of the session table, after it; then the service's pieces up to the end */
     uint64_t size;       /* of the content */
     uint64_t digest;     /* of the content and index: identifies these bytes (checkpoint.c) */
+    bool sealed;         /* the seal is computed while the content is written */
+    struct sha256_seal seal; /* of content, sizes and index: identifies them to who trusts nobody */
 };
 
 /* ---- writing one ---- */
@@ -36,8 +39,8 @@ bool checkpoint_ready(const struct checkpoint_writer *writer);
 /* Adds a piece of content; copies it. */
 int checkpoint_add(struct checkpoint_writer *writer, struct span bytes);
 /* No more pieces: writes the head and trailer, syncs, verifies by reading back a bounded part at each completion,
- * renames. `keep_from` and sizes may have become known only now. A size or digest that is not 0 must be what comes out,
- * else ERROR_CORRUPT: for content that came from a peer. */
+ * renames. `keep_from` and sizes may have become known only now. A size, digest or seal that is not 0 must be what comes
+ * out, else ERROR_CORRUPT: for content that came from a peer. */
 int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_head *head);
 /* A submitted request is complete; a token of somebody else is passed over. Returns 1 when the whole checkpoint is
  * durable and verified, 0 to go on, negative when it failed and the disk holds none of the writer's memory any more

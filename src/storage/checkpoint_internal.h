@@ -31,6 +31,8 @@ int checkpoint_frame_check(const uint8_t *frame, uint32_t seed, uint64_t number,
 /* The digest grows by the content of one frame after the other, and is closed at the end. */
 uint64_t checkpoint_digest_add(uint64_t digest, const uint8_t *content, size_t size);
 uint64_t checkpoint_digest_close(uint64_t digest, const struct checkpoint_head *head);
+/* The content was added: writes the head's seal. */
+void checkpoint_seal_close(struct sha256 *sha, struct checkpoint_head *head);
 
 void checkpoint_head_encode(const struct checkpoint_head *head, uint8_t out[FILE_HEAD_SIZE]);
 /* OK, ERROR_CORRUPT or ERROR_VERSION. */

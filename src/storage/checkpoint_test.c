@@ -193,6 +193,49 @@ static void test_the_digest_tells_contents_and_indexes_apart(void **state)
     assert_int_not_equal(one.digest, other.digest);
 }
 
+static void seal_of(const struct checkpoint_head *head, struct sha256_seal *out)
+{
+    struct sha256 sha;
+    uint8_t sizes[32], digest[SHA256_SIZE];
+    store_u64(sizes, head->size);
+    store_u64(sizes + 8, head->part_size);
+    store_u64(sizes + 16, head->table_size);
+    store_u64(sizes + 24, head->index);
+    sha256_begin(&sha);
+    sha256_add(&sha, content, (size_t)head->size);
+    sha256_add(&sha, sizes, sizeof sizes);
+    sha256_end(&sha, digest);
+    out->size = head->size;
+    memcpy(out->digest, digest, sizeof digest);
+}
+
+/* What was sealed is read back with its seal; other bytes, or other borders between its parts, are not taken for it. */
+static void test_a_seal_holds_contents_and_borders(void **state)
+{
+    (void)state;
+    for (int wrong = 0; wrong < 4; wrong++) {
+        struct checkpoint_head head = {
+            .group = GROUP, .node = 1, .cluster = CLUSTER, .index = 1, .part_size = 7, .table_size = 9, .sealed = true};
+        struct checkpoint_head read;
+        struct sha256_seal seal;
+        head.size = 200000;
+        seal_of(&head, &seal);
+        head.seal = wrong == 0 ? (struct sha256_seal){0} : seal;
+        head.part_size -= wrong == 2;
+        content[100] ^= wrong == 3;
+        struct checkpoint_writer *writer;
+        assert_int_equal(checkpoint_begin(&writer, heap, &disk.door, &head), OK);
+        assert_int_equal(checkpoint_add(writer, span_of(content, 200000)), OK);
+        int result = checkpoint_finish(writer, &head);
+        while (result == 0)
+            result = checkpoint_step(writer);
+        checkpoint_writer_free(writer);
+        assert_int_equal(result, wrong < 2 ? 1 : ERROR_CORRUPT);
+        assert_int_equal(latest(&read), OK);
+        assert_true(read.sealed && sha256_seal_equal(&read.seal, &seal));
+    }
+}
+
 /* Content from a peer must be what the peer announced. */
 static void test_announced_size_and_digest_must_come_out(void **state)
 {
@@ -362,6 +405,7 @@ int main(void)
         TEST(test_the_two_youngest_are_kept),
         TEST(test_other_groups_are_left_alone),
         TEST(test_the_digest_tells_contents_and_indexes_apart),
+        TEST(test_a_seal_holds_contents_and_borders),
         TEST(test_announced_size_and_digest_must_come_out),
         TEST(test_damage_falls_back_to_the_one_before),
         TEST(test_damage_is_noticed_when_a_piece_is_read),

@@ -31,6 +31,7 @@ struct checkpoint_writer {
     uint64_t frames;    /* written or being written */
     uint64_t content;   /* bytes taken by checkpoint_add */
     uint64_t digest;
+    struct sha256 sha; /* of a sealed one */
     uint64_t verified; /* bytes of frames read back */
     uint8_t *scratch;  /* for reading back */
     void *scratch_block;
@@ -88,6 +89,7 @@ int checkpoint_begin(struct checkpoint_writer **out, struct heap *heap, struct d
     writer->disk = disk;
     writer->head = *head;
     writer->seed = checkpoint_seed(head);
+    sha256_begin(&writer->sha);
     /* Tokens of a writer that was given up for the same group begin elsewhere. */
     writer->serial = (uint16_t)(writer->seed >> 8);
     buffer_init(&writer->tail, heap);
@@ -123,6 +125,8 @@ static void frame_seal(struct checkpoint_writer *writer, uint8_t *frame, size_t 
 {
     checkpoint_frame_seal(frame, writer->seed, writer->frames, content);
     writer->digest = checkpoint_digest_add(writer->digest, frame + FRAME_HEADER_SIZE, content);
+    if (writer->head.sealed)
+        sha256_add(&writer->sha, frame + FRAME_HEADER_SIZE, content);
     writer->frames++;
 }
 
@@ -181,6 +185,11 @@ static int head_begin(struct checkpoint_writer *writer)
     if (writer->head.digest != 0 && writer->head.digest != digest)
         return ERROR_CORRUPT; /* these are not the bytes that were announced */
     writer->head.digest = digest;
+    struct sha256_seal wanted = writer->head.seal;
+    if (writer->head.sealed)
+        checkpoint_seal_close(&writer->sha, &writer->head);
+    if (wanted.size != 0 && !sha256_seal_equal(&wanted, &writer->head.seal))
+        return ERROR_CORRUPT;
     void *block;
     uint8_t *memory = disk_memory(writer->heap, FILE_HEAD_SIZE, &block);
     if (memory == NULL)
@@ -317,6 +326,7 @@ int checkpoint_finish(struct checkpoint_writer *writer, const struct checkpoint_
     writer->head.part_size = head->part_size;
     writer->head.table_size = head->table_size;
     writer->head.digest = head->digest;
+    writer->head.seal = head->seal;
     writer->head.size = writer->content;
     bool sizes_right = (head->size == 0 || head->size == writer->content) && head->part_size <= writer->content &&
                        head->table_size <= writer->content - head->part_size;

@@ -1,6 +1,6 @@
 /* A note: a small file that is replaced whole, so that after a crash at any point it holds the old content or the new.
  *
- * One block with a checksum, written and read back under a temporary name and then renamed (Gray and Reuter,
+ * One or two blocks with checksums, written and read back under a temporary name and then renamed (Gray and Reuter,
  * "Transaction Processing", 1993, section 4.4: duplexed or careful replacement; here the careful one). Damage by age is
  * noticed, not masked. */
 #ifndef LOCKSTEP_STORAGE_NOTE_H
@@ -13,7 +13,7 @@
 #include "base/heap.h"
 #include "storage/disk.h"
 
-enum { NOTE_BYTES_MAX = DISK_ALIGNMENT - 32, NOTE_NAME_SIZE_MAX = 32 };
+enum { NOTE_BYTES_MAX = 2 * DISK_ALIGNMENT - 32, NOTE_NAME_SIZE_MAX = 32 };
 
 /* Replaces the note of that name; `cluster` and `node` say whose it is. 0 when it is durable; else a negative error,
  * and the old one is still there. Bytes beyond NOTE_BYTES_MAX are ERROR_TOO_LARGE. */

@@ -97,6 +97,36 @@ static void test_every_damaged_bit_is_seen(void **state)
     assert_int_equal(take(&got), ERROR_CORRUPT);
 }
 
+/* What is longer than a block lies in two; what fits into one is written as before there were two. */
+static void test_a_note_of_two_blocks(void **state)
+{
+    (void)state;
+    enum { FITS_ONE = DISK_ALIGNMENT - 32 };
+    static uint8_t long_bytes[NOTE_BYTES_MAX];
+    for (size_t i = 0; i < sizeof long_bytes; i++)
+        long_bytes[i] = (uint8_t)(i * 7 + i / 251);
+    assert_int_equal(note_write(&disk.door, heap, "note", 7, 1, span_of(long_bytes, FITS_ONE)), OK);
+    struct disk_testing_file *file = disk_testing_file(&disk, "note");
+    assert_int_equal(file->size, DISK_ALIGNMENT);
+    assert_int_equal(load_u16(file->seen + 4), 1);
+    struct span got;
+    for (size_t size = FITS_ONE + 1; size <= NOTE_BYTES_MAX; size += 1000) {
+        assert_int_equal(note_write(&disk.door, heap, "note", 7, 1, span_of(long_bytes, size)), OK);
+        assert_int_equal(take(&got), OK);
+        assert_true(span_equal(got, span_of(long_bytes, size)));
+    }
+    file = disk_testing_file(&disk, "note");
+    assert_int_equal(file->size, 2 * DISK_ALIGNMENT);
+    for (size_t at = 0; at < (size_t)2 * DISK_ALIGNMENT; at += at % DISK_ALIGNMENT < 64 ? 1 : 97) {
+        file->seen[at] ^= 4;
+        assert_int_equal(take(&got), ERROR_CORRUPT);
+        file->seen[at] ^= 4;
+    }
+    assert_int_equal(take(&got), OK);
+    file->bad[1] = 1;
+    assert_int_equal(take(&got), ERROR_CORRUPT);
+}
+
 static void test_a_failed_or_cut_write_leaves_the_old_one(void **state)
 {
     (void)state;
@@ -164,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_it_is_read_as_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_belongs_to_one_node, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_damaged_bit_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_note_of_two_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_or_cut_write_leaves_the_old_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checkpoints_of_a_group_are_found_and_removed, setup, teardown),
     };

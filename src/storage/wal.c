@@ -29,8 +29,10 @@
  * RECOVERY (wal_recover.c, wal_resume.c). All segments are walked in the order of their numbers. An item (head, mark
  * or record) is valid when its CRC is right and it lies where an item can lie: behind the one before, or at the
  * beginning of a block. Behind something invalid the walk goes on at the next block, since writes begin there; never
- * by an invalid header's length. Sequences tell whether anything is missing: each valid item names the one that comes
- * next. At a hole [a, b):
+ * by an invalid header's length. An item of an older life of the node than one before it is invalid too: a write that a
+ * crash tears may leave, behind its own beginning, the end of what an earlier life wrote to that block and lost. (Its
+ * beginning was torn then, so that nothing of the block was found and cleared.) Sequences tell whether anything is
+ * missing: each valid item names the one that comes next. At a hole [a, b):
  *   - sequences in ranges that heads list as released (wal_segment.c) are not missing;
  *   - it is damage if any valid item from the hole on has synced > a: a later write says that the record was durable;
  *     or if a block at the hole cannot be read: crashes tear, they do not make sectors unreadable;

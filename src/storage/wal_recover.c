@@ -252,6 +252,8 @@ static int item_take(struct wal_recovery *r, const struct wal_item *item)
         return ERROR_NO_MEMORY;
     if (item->header.synced > r->durable)
         r->durable = item->header.synced;
+    if (item->header.incarnation > r->incarnation)
+        r->incarnation = item->header.incarnation;
     if (item->record) {
         result = record_take(r, segment, item);
         r->expected++;
@@ -275,6 +277,13 @@ static bool continues_later(const struct wal_recovery *r)
     return false;
 }
 
+/* What was written in a life before that of what precedes it: the rest of a block that an older life's write was to
+ * fill, and that a younger life's torn write did not reach. The older write had been cut already. */
+static bool of_an_older_life(const struct wal_recovery *r, const struct wal_item *item)
+{
+    return item->header.incarnation < r->incarnation;
+}
+
 static int file_walk(struct wal_recovery *r)
 {
     struct wal_file *file = &r->files->list[r->place];
@@ -291,10 +300,11 @@ static int file_walk(struct wal_recovery *r)
         r->stalled = false; /* the log may go on at the beginning of the file after its end: look there too */
     uint64_t offset = WAL_BLOCK_SIZE;
     while (result == OK && !r->cut && offset < view->size) {
-        if (wal_item_at(view, offset, &item)) {
+        bool valid = wal_item_at(view, offset, &item);
+        file->remnants = file->remnants || valid;
+        if (valid && !of_an_older_life(r, &item)) {
             result = item_take(r, &item);
             offset = item.end;
-            file->remnants = true;
             continue;
         }
         if (r->expected != 0 && continues_later(r))

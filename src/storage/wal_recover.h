@@ -21,6 +21,7 @@ struct wal_recovery {
     struct wal_load load; /* its bytes */
     uint64_t expected;    /* sequence of the next record; 0: nothing was found yet */
     uint64_t durable;     /* the highest `synced` of what was taken */
+    uint64_t incarnation; /* of the youngest life that what was taken is from */
 
     struct wal_loss *losses;
     size_t loss_count, loss_size;

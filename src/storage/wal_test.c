@@ -561,6 +561,47 @@ static void test_a_torn_tail_is_cut_and_stays_cut(void **state)
     read_check(2, 300);
 }
 
+static void write_three(size_t last)
+{
+    assert_int_equal(append(GROUP, 50), OK);
+    assert_int_equal(append(GROUP, 60), OK);
+    write_one(GROUP, last);
+}
+
+/* One block, written by a life whose write was torn at its beginning, and by the next life, whose write is torn in the
+ * middle: the two halves fit together, and are still two writes. */
+static void test_the_end_of_a_torn_write_does_not_follow_another_life(void **state)
+{
+    (void)state;
+    static uint8_t older[4096];
+    enum { RECORD_1 = (HEADER_SIZE + 50 + 7) / 8 * 8, RECORD_2 = (HEADER_SIZE + 60 + 7) / 8 * 8 };
+    const size_t block = 2 * 4096, torn_at = HEADER_SIZE + RECORD_1 + RECORD_2;
+    complete_all();
+    write_one(GROUP, 100);
+    write_three(80);
+    struct disk_testing_file *file = disk_testing_file(&f.disk, "log-0000000001");
+    memcpy(older, file->seen + block, sizeof older);
+    memset(file->seen + block, 0, HEADER_SIZE); /* the mark is torn, so nothing of it is found */
+    memset(file->stable + block, 0, HEADER_SIZE);
+    f.options.incarnation = 2;
+    log_reopen();
+    assert_int_equal(f.found_count, 1);
+    complete_all();
+    write_three(70);
+    memcpy(file->seen + block + torn_at, older + torn_at, sizeof older - torn_at);
+    memcpy(file->stable + block + torn_at, older + torn_at, sizeof older - torn_at);
+    for (uint64_t life = 3; life < 6; life++) { /* it stays there, and nobody takes it */
+        f.options.incarnation = life;
+        log_reopen();
+        assert_int_equal(f.condition, WAL_CLEAN);
+        assert_int_equal(f.found_count, life);
+        assert_int_equal(wal_next_position(f.wal, GROUP), life + 1);
+        read_check(3, 60);
+        write_one(GROUP, 90);
+    }
+    read_check(4, 90);
+}
+
 static void test_memory_that_runs_out_is_an_error(void **state)
 {
     (void)state;
@@ -661,6 +702,7 @@ int main(void)
         TEST(test_damage_is_told_as_a_gap),
         TEST(test_damage_at_a_groups_end),
         TEST(test_a_torn_tail_is_cut_and_stays_cut),
+        TEST(test_the_end_of_a_torn_write_does_not_follow_another_life),
         TEST(test_memory_that_runs_out_is_an_error),
         TEST(test_the_declared_heap_is_enough),
         TEST(test_rooms_of_the_disk_count),

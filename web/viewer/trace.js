@@ -76,7 +76,7 @@ const isMark = (item) => trace.kind[item] >= MARK;
 const markOf = (item) => MARKS[trace.kind[item] - MARK];
 const kindName = (item) => (isMark(item) ? markOf(item) : EVENTS[trace.kind[item]]);
 const deedsOf = (item) => [trace.deed[item], trace.deed[item + 1]];
-const lineName = (line) => "n" + trace.lines[line][0] + (severalGroups ? " g" + trace.lines[line][1] : "");
+const lineName = (line) => (trace.lines[line][2] ? "gateway " : "n") + trace.lines[line][0] + (severalGroups ? " g" + trace.lines[line][1] : "");
 const seconds = (ns) => (ns / 1e9).toFixed(6) + " s";
 const severalGroups = new Set(trace.lines.map((line) => line[1])).size > 1;
 

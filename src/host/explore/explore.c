@@ -18,6 +18,18 @@ static const char *wrong(const struct explore_config *config)
         return "the explorer takes at most 8 requests";
     if (config->crashes > 100 || config->losses > 100 || config->duplicates > 100)
         return "the explorer takes at most 100 crashes, losses and duplicates";
+    if (config->rounds && (config->doubling || config->fifo))
+        return "a synchronous network is a channel of its own";
+    if (config->skew && !config->rounds)
+        return "clocks may differ over a synchronous network only: ask for rounds";
+    if (config->traitors >> config->nodes != 0)
+        return "a traitor must be one of the nodes";
+    if (config->traitors != 0 && (config->property == NULL || config->property->lie == NULL))
+        return "it is not known what a traitor under this protocol could say";
+    if (config->traitors != 0 && (!config->rounds || config->values == 0))
+        return "traitors are explored over a synchronous network, and with a number of values to lie about";
+    if (config->values > 8 || config->value_first + config->values > 32)
+        return "requests and lies carry at most 8 different values, below 32";
     if (config->request_at > config->nodes)
         return "requests cannot go to a node that does not exist";
     if (config->timer_count > EXPLORE_TIMERS_MAX)
@@ -28,7 +40,16 @@ static const char *wrong(const struct explore_config *config)
     return NULL;
 }
 
-/* All renamings in lexicographic order, the identity first; those that keep the node of the requests in its place. */
+/* A renaming that keeps the node of the requests in its place, and loyal members loyal. */
+static bool is_allowed(const struct explore_config *config, const uint32_t *places)
+{
+    for (uint32_t i = 0; i < config->nodes; i++)
+        if ((config->traitors >> i & 1) != (config->traitors >> places[i] & 1))
+            return false;
+    return config->request_at == 0 || places[config->request_at - 1] == config->request_at - 1;
+}
+
+/* All renamings in lexicographic order, the identity first. */
 static void permutations_make(struct explorer *x)
 {
     uint32_t count = x->config.nodes;
@@ -54,8 +75,7 @@ static void permutations_make(struct explorer *x)
             next[low] = next[high];
             next[high] = held;
         }
-        uint32_t at = x->config.request_at;
-        if (at == 0 || next[at - 1] == at - 1)
+        if (is_allowed(&x->config, next))
             memcpy(x->permutations[x->permutation_count++], next, sizeof next);
     }
 }
@@ -68,6 +88,7 @@ static bool memory_open(struct explorer *x)
            pool_open(&x->facts, 16 * GIB) && pool_open(&x->ghosts, 8 * GIB) && pool_open(&x->states, 256 * GIB) &&
            pool_open(&x->parents, 64 * GIB) && pool_open(&x->edges, 256 * GIB) && pool_open(&x->alternates, GIB) &&
            pool_open(&x->alternate_counts, 16 * GIB) && pool_open(&x->ghost_hashes, GIB) &&
+           pool_open(&x->lies, 4 * GIB) && table_open(&x->silent_table, 1024) && table_open(&x->lie_table, 1024) &&
            pool_open(&x->search->stack_pool, 64 * GIB) && table_open(&x->node_table, 1024) &&
            table_open(&x->message_table, 1024) && table_open(&x->record_table, 1024) &&
            table_open(&x->outcome_table, 1024) && table_open(&x->facts_table, 1024) &&
@@ -82,10 +103,11 @@ void explore_destroy(struct explorer *x)
         return;
     struct pool *pools[] = {&x->nodes,  &x->images,     &x->messages,         &x->records,      &x->bytes, &x->hashes,
                             &x->facts,  &x->outcomes,   &x->sent_pool,        &x->ghosts,       &x->states, &x->parents,
-                            &x->edges,  &x->alternates, &x->alternate_counts, &x->ghost_hashes};
+                            &x->edges,  &x->alternates, &x->alternate_counts, &x->ghost_hashes,
+                            &x->lies};
     struct table *tables[] = {&x->node_table,  &x->message_table, &x->record_table, &x->outcome_table,
                               &x->facts_table, &x->ghost_table,   &x->cut_table,    &x->state_table,
-                              &x->name_table,  &x->seen_table};
+                              &x->name_table,  &x->seen_table,    &x->silent_table, &x->lie_table};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         pool_close(pools[i]);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
@@ -115,9 +137,13 @@ struct explorer *explore_create(const struct explore_config *config, char *why, 
     x->config = *config;
     if (x->config.copies == 0)
         x->config.copies = 1;
-    /* The reduction keeps what can happen, not what must; and in order, a message in front holds up those behind it. */
-    if (x->config.progress || x->config.fifo)
+    /* Covering keeps what can happen, not what must; in order, a message in front holds up those behind it; and over a
+     * synchronous network the clocks wait for each. */
+    if (x->config.progress || x->config.fifo || x->config.rounds)
         x->config.reduction = false;
+    x->apart = config->rounds && config->reduction;
+    if (config->property != NULL && config->property->by_place)
+        x->config.symmetry = false;
     permutations_make(x);
     bool opened = memory_open(x);
     if (!opened)

@@ -24,6 +24,17 @@
  * nothing was ever heard "just now"; wall time stands still. A core that computes with time is explored under that
  * clock only: bounded, not exhaustive.
  *
+ * Rounds. With `rounds` the network is synchronous (Lynch, "Distributed algorithms", 1996, chapter 2): all clocks agree,
+ * and stand still until every message to a member that is up has arrived, so that silence is proof; then they move on to
+ * the next timer that is due. Within such an instant timers run out first, then messages arrive in any order; with `skew`
+ * all of that happens in any order. Of what a member sent in the instant in which it crashed any part may be lost.
+ * Where nothing that may still arrive at an instant makes anybody send (which is tried, not assumed), members do not
+ * influence each other, and are taken one after the other instead of in every interleaving.
+ *
+ * Traitors. The members in `traitors` execute nothing. At any time a traitor may say to anybody any of the messages that
+ * the property lists, or none: a strategy is a choice for each receiver and each instant, and all of them are explored.
+ * So that it is a function of what traitors could know, the list may use what was sent to them.
+ *
  * Limits (each is named by the error that it causes): EXPLORE_NODES_MAX members; no checkpoints with crashes, no
  * adoption, no connection events, no reads; see docs/exploration.md. */
 #ifndef LOCKSTEP_HOST_EXPLORE_EXPLORE_H
@@ -47,6 +58,7 @@ enum {
     EXPLORE_GHOST_MAX = 512, /* bytes that it remembers of the past */
     EXPLORE_UNLIMITED = 255,
     EXPLORE_NO_REQUEST = 255,
+    EXPLORE_LIE_BYTES = 512, /* of a traitor's message, and of what it refers to */
 };
 
 /* One kind of timer, and how often it may run out in one run, over all members. */
@@ -69,6 +81,30 @@ struct explore_view {
     uint8_t (*request_at)(void *context, uint64_t position);
 };
 
+/* What a traitor is about to say, and to whom. */
+struct explore_said {
+    uint32_t from, to; /* places */
+    uint16_t type;
+    struct span body; /* encoded */
+};
+
+struct explore_listener {
+    const struct group_spec *spec; /* of who is told */
+    const void *self;
+    uint32_t from; /* place of the traitor */
+    uint32_t values_first, values; /* values to choose from: first, first + 1, … */
+    bool unknown;                  /* and no value, where a message may say so */
+    const struct explore_said *known; /* what was sent to traitors so far, if they listen */
+    uint32_t known_count;
+    uint64_t traitors; /* bit: place */
+};
+
+struct explore_lie {
+    uint16_t type;
+    uint8_t body[MESSAGE_STRUCT_SIZE_MAX]; /* the message's struct; its bulk may lie in `bytes` */
+    uint8_t bytes[EXPLORE_LIE_BYTES];
+};
+
 /* What must hold across members. Facts are taken once of each distinct state of a member; check() sees them after each
  * step that changed some, with a ghost: what it remembers of the past, which is part of the global state. */
 struct explore_property {
@@ -83,6 +119,15 @@ struct explore_property {
      * place. */
     bool (*goal)(const void *const *facts, uint32_t count);
     const char *stuck; /* the sentence for a state from which none is */
+    bool rounds;       /* the protocol takes a synchronous network for granted */
+    bool by_place;     /* members are told apart by more than their names: there is no symmetry */
+    /* A message under a renaming, where bytes lie in the order of members; NULL: by the kinds of its fields. Its number
+     * and who sends it to whom are written already. */
+    void (*message_canonical)(uint16_t type, uint32_t from, uint32_t to, const void *body, struct canon *out);
+    /* The index-th message that a traitor may say to this member now; false: there are no more. NULL: the protocol knows
+     * no traitors. It may depend on what is in the canonical state, and on what the listener says. */
+    bool (*lie)(const struct explore_listener *listener, uint32_t index, struct explore_lie *out);
+    bool traitors_listen; /* lies depend on what was sent to traitors, which is kept under way for that */
 };
 
 struct explore_config {
@@ -92,6 +137,9 @@ struct explore_config {
     uint32_t timer_count;
     uint32_t nodes, requests, crashes, losses, duplicates;
     uint32_t request_at; /* node that all requests go to; 0: any */
+    uint64_t traitors;   /* bit: place of a member that lies; `rounds` only */
+    uint32_t values, value_first; /* requests and lies carry any of so many values; 0: a request carries its number */
+    bool unknown; /* what traitors say may hold no value in place of one, besides what they leave unsaid */
     uint32_t copies;     /* of the same message under way at once: the channel loses more; at least 1 */
     uint32_t ablations;
     bool refusals;   /* the service may say no when it is asked: both answers are explored */
@@ -99,6 +147,9 @@ struct explore_config {
     bool symmetry, reduction, depth_first, audit;
     bool doubling; /* a message that arrives stays under way: it may arrive again, any number of times */
     bool fifo;     /* from one member to another messages arrive in the order sent, as over one connection */
+    bool rounds;   /* a synchronous network: clocks move when everything has arrived; a member makes one request, at the
+                      beginning */
+    bool skew;     /* with rounds: timers that are due run out while messages of the same instant arrive */
     bool synchronous; /* a member waits for its disk and its service before its next input */
     bool progress; /* check the property's goal: keeps all transitions in memory */
     uint32_t depth_max;   /* 0: none */

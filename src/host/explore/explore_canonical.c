@@ -201,7 +201,8 @@ static void write_waiting(struct explorer *x, struct canon *out, uint32_t permut
         const struct armed *timer = &node->armed[i];
         bool by_place = timer->kind < EXPLORE_TIMERS_MAX && x->config.timers[timer->kind].by_place;
         const uint64_t words[] = {(uint64_t)timer->slot << 16 | timer->name,
-                                  by_place ? canon_node_name(out, x->members[timer->key]) : timer->key};
+                                  by_place ? canon_node_name(out, x->members[timer->key]) : timer->key,
+                                  x->config.rounds ? (uint64_t)(timer->at_ns - node->now_ns) : 0};
         armed = fingerprint_add(armed, fingerprint_of(words, sizeof words));
     }
     canon_bytes(out, &armed, sizeof armed);
@@ -244,6 +245,8 @@ void explore_message_fingerprints(struct explorer *x, const struct kept_message 
     const struct message_table *table = &x->config.protocol->messages;
     bool known = message->type < table->count &&
                  message_decode(&table->types[message->type], span_of(body, message->size), decoded);
+    void (*by_place)(uint16_t, uint32_t, uint32_t, const void *, struct canon *) =
+        x->config.property != NULL ? x->config.property->message_canonical : NULL;
     if (!known)
         explore_fail(x, "a member sent a message that does not decode");
     for (uint32_t i = 0; i < x->permutation_count; i++) {
@@ -253,7 +256,9 @@ void explore_message_fingerprints(struct explorer *x, const struct kept_message 
         canon_u64(&out, message->incarnation);
         canon_u64(&out, message->to_incarnation);
         canon_u64(&out, (uint64_t)message->slot << 16 | message->type);
-        if (known)
+        if (known && by_place != NULL)
+            by_place(message->type, message->from, message->to, decoded, &out);
+        else if (known)
             write_body(x, &out, &table->types[message->type], decoded);
         prints[i] = canon_end(x, &out);
     }

@@ -108,7 +108,7 @@ static size_t lay_out(struct explorer *x, const struct effect_send *send, uint8_
     return fits ? size : 0;
 }
 
-static uint32_t message_keep(struct explorer *x, const struct kept_message *like, const uint8_t *body)
+uint32_t explore_message_keep(struct explorer *x, const struct kept_message *like, const uint8_t *body)
 {
     struct fingerprint prints[EXPLORE_PERMUTATIONS_MAX];
     explore_message_fingerprints(x, like, body, prints);
@@ -167,7 +167,7 @@ static void send(struct explorer *x, const struct effect_send *effect)
                                           .incarnation = node->incarnation,
                                           .to_incarnation = effect->to_incarnation,
                                           .size = (uint32_t)size};
-        uint32_t message = message_keep(x, &like, body);
+        uint32_t message = explore_message_keep(x, &like, body);
         if (effect->after <= node->told)
             leave(x, message);
         else if (held_often(x, message))

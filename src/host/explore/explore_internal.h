@@ -6,6 +6,8 @@
  *   explore_effects.c    what becomes of effects
  *   explore_canonical.c  canonical bytes and fingerprints of node states and messages
  *   explore_successor.c  global states: what can happen, and what comes of it
+ *   explore_rounds.c     the same over a synchronous network
+ *   explore_lies.c       what traitors may say
  *   explore_search.c     which states were reached, in which order
  *   explore_progress.c   from which states is a goal reachable?
  *   explore_audit.c      do equal canonical states behave alike?
@@ -159,6 +161,8 @@ enum input_kind {
     INPUT_LOSS,    /* argument: message; these two are of the channel, not of a member */
     INPUT_DOUBLE,
     INPUT_CHECKPOINTED, /* the checkpoint that is being written is durable */
+    INPUT_LIE,          /* argument: message, of a traitor */
+    INPUT_CLOCK,        /* argument: nanoseconds; of all members that are up */
 };
 
 static inline uint32_t input_of(enum input_kind kind, uint32_t argument)
@@ -201,6 +205,7 @@ struct state {
     struct used used;
     uint32_t nodes[EXPLORE_NODES_MAX];
     uint32_t ghost;
+    uint32_t done; /* bit by place: takes no more inputs at this instant (explore_rounds.c) */
     uint32_t flying_count;
     uint32_t flying[EXPLORE_FLYING_MAX];
 };
@@ -232,6 +237,7 @@ struct explorer {
     struct explore_config config;
     uint32_t members[EXPLORE_NODES_MAX];
     struct group_spec specs[EXPLORE_NODES_MAX];
+    bool apart; /* members that do not influence each other at an instant are taken one after the other */
     uint32_t permutation_count;
     uint32_t permutations[EXPLORE_PERMUTATIONS_MAX][EXPLORE_NODES_MAX]; /* the first is the identity */
     const char *failed; /* why the exploration cannot go on */
@@ -250,9 +256,9 @@ struct explorer {
     uint8_t *canon_bytes;
     const struct explore_tracer *tracer;
 
-    struct pool nodes, images, messages, records, bytes, hashes, outcomes, sent_pool, facts, ghosts, states, parents;
+    struct pool nodes, images, messages, records, bytes, hashes, outcomes, sent_pool, facts, ghosts, states, parents, lies;
     struct table node_table, message_table, record_table, outcome_table, facts_table, ghost_table, cut_table,
-        state_table, name_table, seen_table;
+        state_table, name_table, seen_table, silent_table, lie_table;
     uint32_t node_count, message_count, record_count, outcome_count, facts_count, ghost_count, name_count;
     uint64_t steps;
 
@@ -313,6 +319,8 @@ uint32_t explore_node_first(struct explorer *x, uint32_t place, bool mortal);
 
 /* explore_effects.c */
 void explore_interpret(struct explorer *x);
+/* The number of a message with that encoded body. */
+uint32_t explore_message_keep(struct explorer *x, const struct kept_message *like, const uint8_t *body);
 uint8_t explore_request_of(struct span bundle);
 /* Lays out the bundle of a request of the node that is loaded. Returns its size. */
 size_t explore_request_bundle(const struct explorer *x, uint32_t request, uint8_t *out);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "host/explore/explore_internal.h"
+#include "host/explore/explore_rounds.h"
 
 enum { SCRATCH_SPARE = 4096 };
 
@@ -249,7 +249,8 @@ uint32_t explore_node_first(struct explorer *x, uint32_t place, bool mortal)
     x->node.mortal = mortal;
     x->sent_count = 0;
     memcpy(x->regions[place], x->base[place], x->base_extent[place]);
-    explore_start(x, START_FIRST);
+    if (!explore_is_traitor(x, place))
+        explore_start(x, START_FIRST);
     return explore_node_keep(x, x->config.protocol->check(x->selves[place]));
 }
 

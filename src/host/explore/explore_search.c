@@ -19,6 +19,13 @@ static struct fingerprint used_fingerprint(const struct used *used)
 static struct fingerprint joint_sum(const struct explorer *x, const struct state *state, uint32_t permutation)
 {
     struct fingerprint sum = used_fingerprint(&state->used);
+    if (state->done != 0) {
+        uint32_t done = 0;
+        for (uint32_t i = 0; i < x->config.nodes; i++)
+            done |= (state->done >> x->permutations[permutation][i] & 1) << i;
+        sum = fingerprint_add(sum, (struct fingerprint){hash_mix(UINT64_C(0x3f84d5b5b5470917), done),
+                                                        hash_mix(UINT64_C(0x9216d5d98979fb1b), done)});
+    }
     for (uint32_t i = 0; i < x->config.nodes; i++)
         sum = fingerprint_add(sum, hashes_at(x, kept_node(x, state->nodes[i])->hashes)[permutation]);
     if (x->config.property != NULL)
@@ -76,10 +83,11 @@ static size_t memory_used(const struct explorer *x)
 {
     const struct pool *pools[] = {&x->nodes,    &x->images, &x->messages, &x->records,      &x->bytes,
                                   &x->hashes,   &x->facts,  &x->outcomes, &x->sent_pool,    &x->ghosts,
-                                  &x->states,   &x->parents, &x->edges,   &x->ghost_hashes, &x->alternates};
+                                  &x->states,   &x->parents, &x->edges,   &x->ghost_hashes, &x->alternates,
+                                  &x->lies};
     const struct table *tables[] = {&x->node_table,  &x->message_table, &x->record_table, &x->outcome_table,
                                     &x->facts_table, &x->ghost_table,   &x->cut_table,    &x->state_table,
-                                    &x->name_table,  &x->seen_table};
+                                    &x->name_table,  &x->seen_table,    &x->silent_table, &x->lie_table};
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         bytes += pools[i]->size;

@@ -1,6 +1,6 @@
 /* The steps of a member of an exploration: its input as an event, followed by the TURN that ends a turn's inputs.
  *
- * Each event comes one nanosecond after the last, which is the configuration's election timeout; a timer that is armed
+ * Over a synchronous network time is that of all clocks. Else each event comes one nanosecond after the last, which is the configuration's election timeout; a timer that is armed
  * for later moves the member's clock to its time. */
 #include <stdalign.h>
 #include <string.h>
@@ -55,7 +55,8 @@ static void give_with_turn(struct explorer *x, struct event *event)
 
 static struct event event_now(struct explorer *x, enum event_kind kind)
 {
-    x->node.now_ns++;
+    if (!x->config.rounds) /* there, the clock moves by itself */
+        x->node.now_ns++;
     return (struct event){.kind = kind, .now_ns = x->node.now_ns, .wall_ns = WALL_NS, .wall_error_ns = 0};
 }
 
@@ -222,6 +223,7 @@ const char *explore_node_step(struct explorer *x, uint32_t input)
     x->steps++;
     switch (input_kind(input)) {
     case INPUT_MESSAGE:
+    case INPUT_LIE:
         step_message(x, input_argument(input));
         break;
     case INPUT_TIMER:
@@ -247,6 +249,9 @@ const char *explore_node_step(struct explorer *x, uint32_t input)
         break;
     case INPUT_CHECKPOINTED:
         step_checkpointed(x);
+        break;
+    case INPUT_CLOCK:
+        x->node.now_ns += input_argument(input);
         break;
     case INPUT_LOSS:
     case INPUT_DOUBLE:

@@ -4,7 +4,7 @@
  * otherwise never be explored to the end. Each run explored is so a run of a channel that may lose. */
 #include <string.h>
 
-#include "host/explore/explore_internal.h"
+#include "host/explore/explore_rounds.h"
 
 static uint32_t pair_of(const struct explorer *x, uint32_t message)
 {
@@ -28,10 +28,21 @@ static uint32_t place_of(const struct explorer *x, const struct state *state, ui
     return at;
 }
 
+/* Over a synchronous network what nobody will ever take is not under way, unless traitors listen. */
+static bool is_nobodys(const struct explorer *x, const struct state *state, uint32_t message)
+{
+    uint32_t to = kept_message(x, message)->to;
+    if (!x->config.rounds)
+        return false;
+    if (explore_is_traitor(x, to))
+        return !x->config.property->traitors_listen;
+    return state->nodes[to] != 0 && !kept_node(x, state->nodes[to])->up;
+}
+
 static void fly(struct explorer *x, struct state *state, uint32_t message)
 {
     uint32_t same, at = place_of(x, state, message, &same);
-    if (same >= x->config.copies)
+    if (same >= x->config.copies || is_nobodys(x, state, message))
         return;
     if (state->flying_count == EXPLORE_FLYING_MAX) {
         explore_fail(x, "more messages are under way than the explorer keeps (120): explore fewer requests or timers");
@@ -51,13 +62,14 @@ static void land(struct state *state, uint32_t message)
     memmove(&state->flying[at], &state->flying[at + 1], (state->flying_count - at) * sizeof state->flying[0]);
 }
 
-/* What a member sends to itself is in its own memory. */
+/* What a member sends to itself is in its own memory; over a synchronous network all that is sent to who is down is
+ * gone, since the clocks wait for nobody who does not listen. */
 static void forget_own(struct explorer *x, struct state *state, uint32_t place)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < state->flying_count; i++) {
         const struct kept_message *message = kept_message(x, state->flying[i]);
-        if (message->from != place || message->to != place)
+        if (message->to != place || (message->from != place && !x->config.rounds))
             state->flying[kept++] = state->flying[i];
     }
     state->flying_count = kept;
@@ -114,7 +126,7 @@ void explore_first(struct explorer *x, struct state *out)
         out->ghost = ghost_keep(x, ghost);
     }
     for (uint32_t i = 0; i < x->config.nodes; i++) {
-        out->nodes[i] = explore_node_first(x, i, x->config.crashes > 0);
+        out->nodes[i] = explore_node_first(x, i, x->config.crashes > 0 && !explore_is_traitor(x, i));
         for (uint32_t m = 0; m < x->sent_count; m++)
             fly(x, out, x->sent[m]);
     }
@@ -157,6 +169,8 @@ static void use_budgets(struct explorer *x, struct state *state, const struct no
     case INPUT_RESTART:
     case INPUT_SEAL:
     case INPUT_CHECKPOINTED:
+    case INPUT_LIE:
+    case INPUT_CLOCK:
     case INPUT_LOSS:
     case INPUT_DOUBLE:
         break;
@@ -167,6 +181,8 @@ static void use_budgets(struct explorer *x, struct state *state, const struct no
 static bool swallowed(const struct explorer *x, const struct state *state, const struct kept_message *message)
 {
     const struct node *from = explore_node_image(x, state->nodes[message->from]);
+    if (x->config.rounds)
+        return !from->up;
     return x->config.progress && (!kept_node(x, state->nodes[message->to])->up || !from->up ||
                                   message->incarnation < from->incarnation);
 }
@@ -198,9 +214,16 @@ bool explore_successor(struct explorer *x, const struct state *from, uint32_t pl
     *broken = NULL;
     copy_state(from, to);
     if (input_kind(input) == INPUT_LOSS || input_kind(input) == INPUT_DOUBLE) {
+        explore_rounds_pass(x, from, place, to);
         channel(x, to, input);
         return true;
     }
+    if (input_kind(input) == INPUT_CLOCK) {
+        explore_rounds_clock(x, to, input_argument(input));
+        return x->failed == NULL;
+    }
+    if (input_kind(input) == INPUT_MESSAGE || input_kind(input) == INPUT_LIE)
+        explore_rounds_pass(x, from, place, to);
     uint32_t before = from->nodes[place];
     const struct outcome *outcome = explore_outcome(x, before, input);
     if (outcome == NULL || outcome->refused)
@@ -220,16 +243,6 @@ bool explore_successor(struct explorer *x, const struct state *from, uint32_t pl
 
 /* ---- what is enabled ---- */
 
-struct enabled {
-    bool (*each)(void *context, uint32_t place, uint32_t input);
-    void *context;
-};
-
-static bool tell(const struct enabled *to, uint32_t place, enum input_kind kind, uint32_t argument)
-{
-    return to->each(to->context, place, input_of(kind, argument));
-}
-
 /* True when the member may take a message now. */
 static bool listens(const struct explorer *x, uint32_t id)
 {
@@ -246,12 +259,12 @@ static bool flying_enabled(struct explorer *x, const struct state *state, const 
         if (behind)
             continue;
         const struct kept_message *message = kept_message(x, id);
-        if (listens(x, state->nodes[message->to]) && !tell(to, message->to, INPUT_MESSAGE, id))
+        if (listens(x, state->nodes[message->to]) && !enabled_tell(to, message->to, INPUT_MESSAGE, id))
             return false;
         bool lost = state->used.losses < x->config.losses || swallowed(x, state, message);
-        if (lost && !tell(to, message->to, INPUT_LOSS, id))
+        if (lost && !enabled_tell(to, message->to, INPUT_LOSS, id))
             return false;
-        if (state->used.duplicates < x->config.duplicates && !tell(to, message->to, INPUT_DOUBLE, id))
+        if (state->used.duplicates < x->config.duplicates && !enabled_tell(to, message->to, INPUT_DOUBLE, id))
             return false;
     }
     return true;
@@ -265,49 +278,64 @@ static bool timers_enabled(struct explorer *x, const struct state *state, uint32
         if (kind == EXPLORE_TIMERS_MAX)
             continue;
         uint8_t limit = x->config.timers[kind].limit;
-        if ((limit == EXPLORE_UNLIMITED || state->used.timers[kind] < limit) && !tell(to, place, INPUT_TIMER, i))
+        if ((limit == EXPLORE_UNLIMITED || state->used.timers[kind] < limit) && !enabled_tell(to, place, INPUT_TIMER, i))
             return false;
     }
     return true;
 }
 
-static bool crashes_enabled(struct explorer *x, const struct state *state, uint32_t place, const struct node *node,
-                            const struct enabled *to)
+bool explore_crashes_enabled(struct explorer *x, const struct state *state, uint32_t place, const struct enabled *to)
 {
+    const struct node *node = explore_node_image(x, state->nodes[place]);
     if (state->used.crashes >= x->config.crashes)
         return true;
     for (uint32_t cut = node->durable; cut <= node->written; cut++)
-        if (!tell(to, place, INPUT_CRASH, cut))
+        if (!enabled_tell(to, place, INPUT_CRASH, cut))
             return false;
     return true;
+}
+
+/* The same requests of all clients: each in its turn, or each with any of the values. */
+bool explore_requests_enabled(struct explorer *x, const struct state *state, uint32_t place, const struct enabled *to)
+{
+    const struct explore_config *config = &x->config;
+    bool asked = state->used.requests < config->requests &&
+                 (config->request_at == 0 || config->request_at == x->members[place]);
+    if (!asked)
+        return true;
+    for (uint32_t i = 0; i < config->values; i++)
+        if (!enabled_tell(to, place, INPUT_REQUEST, config->value_first + i))
+            return false;
+    return config->values > 0 || enabled_tell(to, place, INPUT_REQUEST, state->used.requests);
 }
 
 static bool node_enabled(struct explorer *x, const struct state *state, uint32_t place, const struct enabled *to)
 {
     const struct node *node = explore_node_image(x, state->nodes[place]);
     if (!node->up)
-        return !x->config.restarts || tell(to, place, INPUT_RESTART, 0);
-    if (node->batch_count > 0 && !tell(to, place, INPUT_STORED, 0))
+        return !x->config.restarts || enabled_tell(to, place, INPUT_RESTART, 0);
+    if (node->batch_count > 0 && !enabled_tell(to, place, INPUT_STORED, 0))
         return false;
-    if (node->result_count > 0 && !tell(to, place, INPUT_RESULT, 0))
+    if (node->result_count > 0 && !enabled_tell(to, place, INPUT_RESULT, 0))
         return false;
-    if (node->result_count > 0 && x->config.refusals && !tell(to, place, INPUT_RESULT, 1))
+    if (node->result_count > 0 && x->config.refusals && !enabled_tell(to, place, INPUT_RESULT, 1))
         return false;
-    if (node->checkpointing && !tell(to, place, INPUT_CHECKPOINTED, 0))
+    if (node->checkpointing && !enabled_tell(to, place, INPUT_CHECKPOINTED, 0))
         return false;
     if (!listens(x, state->nodes[place]))
-        return crashes_enabled(x, state, place, node, to);
-    bool asked = state->used.requests < x->config.requests &&
-                 (x->config.request_at == 0 || x->config.request_at == x->members[place]);
-    if (asked && !tell(to, place, INPUT_REQUEST, state->used.requests))
-        return false;
-    return timers_enabled(x, state, place, node, to) && crashes_enabled(x, state, place, node, to);
+        return explore_crashes_enabled(x, state, place, to);
+    return explore_requests_enabled(x, state, place, to) && timers_enabled(x, state, place, node, to) &&
+           explore_crashes_enabled(x, state, place, to);
 }
 
 void explore_enabled(struct explorer *x, const struct state *state,
                      bool (*each)(void *context, uint32_t place, uint32_t input), void *context)
 {
     const struct enabled to = {each, context};
+    if (x->config.rounds) {
+        explore_rounds_enabled(x, state, &to);
+        return;
+    }
     if (!flying_enabled(x, state, &to))
         return;
     for (uint32_t i = 0; i < x->config.nodes; i++)

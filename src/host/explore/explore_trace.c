@@ -32,6 +32,10 @@ static const char *transition_name(uint32_t input)
         return "is lost";
     case INPUT_DOUBLE:
         return "is doubled";
+    case INPUT_LIE:
+        return "hears from a traitor";
+    case INPUT_CLOCK:
+        return "everything has arrived: the clocks move on";
     case INPUT_MESSAGE:
     case INPUT_TIMER:
     case INPUT_STORED:
@@ -45,17 +49,33 @@ static const char *transition_name(uint32_t input)
     return NULL;
 }
 
+static void replay_clock(struct explorer *x, const struct step *step, uint32_t number, uint64_t *images)
+{
+    if (x->tracer->transition != NULL)
+        x->tracer->transition(x->tracer->context, number, 0, transition_name(step->input));
+    for (uint32_t i = 0; i < x->config.nodes; i++) {
+        explore_node_load(x, (const struct node *)(const void *)(x->images.bytes + images[i]));
+        if (x->node.up)
+            explore_node_step(x, step->input);
+        images[i] = explore_image_save(x);
+    }
+}
+
 static void replay_step(struct explorer *x, const struct step *step, uint32_t number, uint64_t *images)
 {
     const struct explore_tracer *tracer = x->tracer;
     enum input_kind kind = input_kind(step->input);
     bool channel = kind == INPUT_LOSS || kind == INPUT_DOUBLE;
+    if (kind == INPUT_CLOCK) {
+        replay_clock(x, step, number, images);
+        return;
+    }
     if (kind == INPUT_CRASH && tracer->crashed != NULL)
         tracer->crashed(tracer->context, x->members[step->place], input_argument(step->input),
                         ((const struct node *)(const void *)(x->images.bytes + images[step->place]))->written);
     if (tracer->transition != NULL)
         tracer->transition(tracer->context, number, x->members[step->place], transition_name(step->input));
-    if (kind == INPUT_MESSAGE || channel) {
+    if (kind == INPUT_MESSAGE || kind == INPUT_LIE || channel) {
         const struct kept_message *message = kept_message(x, input_argument(step->input));
         if (tracer->message != NULL)
             tracer->message(tracer->context, message, x->members[message->from], x->members[message->to], channel);
@@ -95,7 +115,9 @@ struct printing {
 static void print_transition(void *context, uint32_t number, uint32_t node, const char *what)
 {
     struct printing *printing = context;
-    if (what != NULL && strcmp(what, "crashes") != 0)
+    if (node == 0)
+        fprintf(printing->out, "%3u  %s\n", number, what);
+    else if (what != NULL && strncmp(what, "is ", 3) == 0)
         fprintf(printing->out, "%3u  a message %s\n", number, what);
     else
         fprintf(printing->out, "%3u  node %u%s%s\n", number, node, what != NULL ? " " : "", what != NULL ? what : "");

@@ -38,9 +38,11 @@ static int make_member(struct replay *replay, uint32_t place, char *why, size_t 
     struct replayed *member = &replay->members[place];
     spec->protocol = protocol_find(group->protocol);
     spec->service = service_find(group->service);
-    if (spec->protocol == NULL || spec->service == NULL) {
+    spec->served_by = group->served_by[0] != '\0' ? protocol_find(group->served_by) : NULL;
+    bool server_lacks = group->served_by[0] != '\0' && spec->served_by == NULL;
+    if (spec->protocol == NULL || spec->service == NULL || server_lacks) {
         snprintf(why, why_size, "group '%s' runs %s with the service %s, which this build does not have", group->name,
-                 group->protocol, group->service);
+                 server_lacks ? group->served_by : group->protocol, group->service);
         return ERROR_NOT_FOUND;
     }
     size_t size = spec->protocol->heap_size(spec);

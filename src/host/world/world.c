@@ -123,9 +123,10 @@ static void draw_tuning(struct world *world)
 int64_t world_election_timeout_ns(const struct world *world, uint32_t place)
 {
     const int64_t *given = world->options.election_timeouts_ns;
-    if (given != NULL && given[place] > 0)
+    bool member = place < world->member_count;
+    if (given != NULL && member && given[place] > 0)
         return given[place];
-    if (!world->options.calm || place == 0)
+    if (!world->options.calm || place == 0 || !member)
         return world->tuning.election_timeout_ns;
     return CALM_TIMEOUT_MS * NS_PER_MS * 5 / 2 + place * CALM_TIMEOUT_MS * NS_PER_MS / 2;
 }
@@ -215,7 +216,8 @@ static struct world *make(void *region, size_t region_size, const struct world_o
     world->heap = heap;
     world->options = *options;
     world->result = result;
-    world->node_count = options->node_count;
+    world->member_count = options->node_count;
+    world->node_count = world_process_count(options);
     world->raw = !serves_resp(options);
     schedule_init(&world->schedule, heap);
     set_times(world);
@@ -225,7 +227,7 @@ static struct world *make(void *region, size_t region_size, const struct world_o
     world->network.record = options->record;
     draw_latency(world);
     world->digests = take(heap, DIGESTS_KEPT * sizeof *world->digests);
-    for (uint32_t i = 0; i < world->node_count; i++)
+    for (uint32_t i = 0; i < world->member_count; i++)
         world->members[i] = i + 1;
     world->processes = take(heap, world->node_count * sizeof *world->processes);
     for (uint32_t i = 0; i < world->node_count; i++)
@@ -374,5 +376,6 @@ void world_alarm(struct world *world, int64_t at_ns, uint64_t number)
 size_t world_region_size(const struct world_options *options)
 {
     uint32_t count = options->node_count + world_twins_max(options->node_count);
-    return WORLD_BYTES + count * process_region_size(options);
+    size_t gateway = options->gateways > 0 ? process_region_size(options, options->node_count) : 0;
+    return WORLD_BYTES + count * process_region_size(options, 0) + options->gateways * gateway;
 }

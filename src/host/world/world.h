@@ -77,7 +77,7 @@ uint32_t world_faults_claimed(const struct protocol *protocol);
 /* How many of so many members may be faulty at once by the protocol's own bound; all, where it names none. */
 uint32_t world_k_of(const struct protocol *protocol, uint32_t node_count);
 
-/* Sees what happens; each may be NULL. `place` counts nodes from 0; their ids are place + 1. */
+/* Sees what happens to members; each may be NULL. `place` counts nodes from 0; their ids are place + 1. */
 struct world_watch {
     void *context;
     /* A member lives from started to stopped; both come again at each restart. The spec is its own. */
@@ -95,7 +95,7 @@ struct world_watch {
     void (*turned)(void *context, uint32_t place);
 };
 
-/* Hears everything, for traces and diagrams; costs nothing where it is NULL. Spans are borrowed for the call. */
+/* Hears everything of all processes, for traces and diagrams; costs nothing where it is NULL. Spans are borrowed for the call. */
 enum world_mark {
     WORLD_MARK_NOTE,      /* anything else, for people */
     WORLD_MARK_UP,        /* the node starts */
@@ -152,12 +152,19 @@ struct world_options {
     uint64_t seed;
     const struct protocol *protocol;
     const struct service *service;
-    uint32_t node_count; /* 1 to WORLD_NODES_MAX */
+    uint32_t node_count; /* members: 1 to WORLD_NODES_MAX, gateways included */
+    /* Processes beside the members, whose ids follow theirs, through which all clients ask: voting gateways
+     * (protocol/replica/voter.h). They crash, are cut off and are slow like any process, but they are never turned, and
+     * no bound counts them. 0: clients ask the members. The service must be kv. */
+    uint32_t gateways;
+    uint32_t vote; /* answers that gateways of a group that masks crashes compare; 0: they believe the first one */
+    uint32_t gateway_ablations; /* of the voter, where `ablations` are the members' */
     uint32_t client_count;
     int64_t time_ns;    /* of the run; the healed phase adds to it where it would be too short */
     uint32_t faults;    /* enum world_fault, those that may be drawn */
     uint32_t claims;    /* enum world_fault, those that are inside the contract; 0: those that the card claims */
     uint32_t k;         /* members that may be faulty at once; 0: by the protocol's own bound (world_k_of) */
+    uint32_t dead;      /* members, drawn from the seed, that die for ever when everything else heals */
     /* When everything heals; 0: after 7/10 of the time; PLAN_FOREVER: never, then the run ends at time_ns and nobody
      * asks for progress. */
     int64_t heal_at_ns;
@@ -193,6 +200,15 @@ struct world_result {
     char property[32];  /* "RAFT-1", "PROGRESS", "INVARIANT" */
     char sentence[256]; /* what happened, to whom and when */
 };
+
+/* Members and gateways: their places are counted on. */
+static inline uint32_t world_process_count(const struct world_options *options)
+{
+    return options->node_count + options->gateways;
+}
+
+/* Do gateways, vote and rules go together? False: why not, as a sentence without its end. */
+bool world_gateways_fit(const struct world_options *options, char *why, size_t why_size);
 
 /* Bytes of address space that a run with these options needs. */
 size_t world_region_size(const struct world_options *options);

@@ -79,12 +79,21 @@ static bool hurt_disk(struct world *world, const struct plan_item *item)
 static bool wants_process(enum plan_kind kind)
 {
     return kind == PLAN_CRASH || kind == PLAN_AMNESIA || kind == PLAN_PAUSE || kind == PLAN_SLOW ||
-           kind == PLAN_VALUE || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY || kind == PLAN_ATTACK;
+           kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY ||
+           kind == PLAN_ATTACK;
 }
 
 static bool wants_link(enum plan_kind kind)
 {
     return kind == PLAN_CUT_LINK || kind == PLAN_SLOW_LINK || kind == PLAN_EARLY || plan_kind_is_fate(kind);
+}
+
+/* Gateways do nothing wrong, and what they forget nobody needs. */
+static bool spares_gateways(enum plan_kind kind)
+{
+    return kind == PLAN_AMNESIA || kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION ||
+           kind == PLAN_ADVERSARY || kind == PLAN_ATTACK ||
+           (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
 }
 
 /* Does it name what there is? */
@@ -99,6 +108,8 @@ static bool sensible(const struct world *world, const struct plan_item *item)
     if (item->kind == PLAN_CUT)
         return true;
     if (item->node == 0 || item->node > world->node_count)
+        return false;
+    if (spares_gateways(item->kind) && item->node > world->member_count)
         return false;
     if (wants_link(item->kind) && (item->other == 0 || item->other > world->node_count))
         return false;
@@ -210,8 +221,19 @@ void acts_item(struct world *world, const struct plan_item *item, bool to_free)
         heap_free(world->heap, (void *)(uintptr_t)item);
 }
 
+static void draw_dead(struct world *world)
+{
+    struct random random = world_dice(world->options.seed, KEY_DEAD, 0, 0);
+    for (uint32_t left = world->options.dead; left > 0 && left <= world->node_count;) {
+        uint64_t bit = UINT64_C(1) << random_below(&random, world->node_count);
+        left -= (world->acts.dead & bit) == 0;
+        world->acts.dead |= bit;
+    }
+}
+
 void acts_init(struct world *world)
 {
+    draw_dead(world);
     const struct plan *plan = world->options.plan;
     for (uint32_t i = 0; plan != NULL && i < plan->count; i++) {
         const struct plan_item *item = &plan->items[i];
@@ -248,6 +270,11 @@ void acts_heal(struct world *world)
     network_heal(&world->network);
     network_well(&world->network);
     fates_free(&world->network.fates);
-    for (uint32_t i = 0; i < world->node_count; i++)
-        heal_process(&world->processes[i]);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        if ((world->acts.dead >> i & 1) == 0)
+            heal_process(&world->processes[i]);
+        else
+            process_crash(&world->processes[i], PLAN_FOREVER, world_key(world->options.seed, KEY_DEAD, i, 1));
+    }
+    world->acts.due = true;
 }

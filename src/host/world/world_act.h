@@ -25,6 +25,7 @@ struct acts {
     uint64_t struck;    /* faults done */
     uint64_t powerless; /* bit place: down since the power failed, which no bound counts */
     uint64_t forgot;    /* bit place: has ever lost its disk */
+    uint64_t dead;      /* bit place: does not come back when all heals */
     bool due;           /* something was done at this instant, and it is still to be judged */
 };
 

@@ -149,6 +149,9 @@ static void apply_process(struct world *world, const struct plan_item *item)
     case PLAN_VALUE:
         member_fault_value(process, (uint32_t)amount, draw);
         break;
+    case PLAN_ANSWERS:
+        member_fault_answers(process, (uint32_t)amount, draw);
+        break;
     case PLAN_TRANSITION:
         member_fault_transition(process, (uint32_t)amount, draw);
         break;

@@ -238,6 +238,27 @@ static void a_permanent_fault_ends_when_the_world_heals(void **state)
     assert_true(world_is_up(made, 1) && world_is_healed(made));
 }
 
+/* Who is dead stays so; the others heal and go on while they are a majority. */
+static void the_dead_do_not_come_back(void **state)
+{
+    (void)state;
+    struct world_options options = calm();
+    options.heal_at_ns = NS_PER_S;
+    options.dead = 1;
+    options.ear.answered = NULL; /* clients ask by themselves then */
+    struct world_result result = run(&options);
+    assert_false(result.violated || result.outside_contract);
+    uint32_t up = 0;
+    for (uint32_t place = 0; place < 3; place++)
+        up += world_is_up(made, place);
+    assert_int_equal(up, 2);
+    assert_int_equal(result.faulty_most, 1);
+    options.dead = 2;
+    result = run(&options);
+    assert_true(result.violated && result.outside_contract);
+    assert_string_equal(result.property, "PROGRESS");
+}
+
 static void nonsense_is_not_done(void **state)
 {
     (void)state;
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_get_their_answers, begin, end),
         cmocka_unit_test_setup_teardown(items_begin_and_end_at_their_time, begin, end),
         cmocka_unit_test_setup_teardown(a_permanent_fault_ends_when_the_world_heals, begin, end),
+        cmocka_unit_test_setup_teardown(the_dead_do_not_come_back, begin, end),
         cmocka_unit_test_setup_teardown(nonsense_is_not_done, begin, end),
         cmocka_unit_test_setup_teardown(a_leader_may_die_in_the_step_that_made_it_one, begin, end),
         cmocka_unit_test_setup_teardown(no_more_than_k_are_faulty, begin, end),

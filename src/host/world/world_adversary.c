@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/panic.h"
 #include "base/time.h"
+#include "contract/client.h"
 #include "contract/header.h"
 #include "host/world/world_mutate.h"
 #include "host/world/world_plan.h"
@@ -208,9 +209,7 @@ static bool strikes(const struct adversary *adversary, uint64_t phase, uint32_t 
 
 static const struct message_type *type_of(const struct process *process, const struct header *header)
 {
-    const struct message_table *table = &process->spec.protocol->messages;
-    bool known = header->kind == HEADER_MESSAGE && header->type < table->count;
-    return known && table->types[header->type].name != NULL ? &table->types[header->type] : NULL;
+    return client_or_member_type(&process->spec.protocol->messages, header);
 }
 
 static void keep(struct process *process, struct span message)
@@ -250,15 +249,17 @@ static void mutate(struct process *process, uint64_t phase, uint32_t to, uint64_
     const struct message_type *type = type_of(process, &header);
     struct random random = lie(adversary, phase, to, header.type, number);
     bool changed = false;
-    if (type != NULL)
-        changed = mutate_field(type, body, size, &random, world->members, world->node_count, &adversary->script->seen,
+    if (header.kind == HEADER_CLIENT && random_chance(&random, 3, 4))
+        changed = mutate_answers(body, size, &random);
+    else if (type != NULL)
+        changed = mutate_field(type, body, size, &random, world->members, world->member_count, &adversary->script->seen,
                                is_wild(adversary));
     else if (size > 0 && random_chance(&random, 1, 4)) {
         body[random_below(&random, size)] ^= (uint8_t)(1 + random_below(&random, 255)); /* of a checkpoint's piece */
         changed = true;
     }
     adversary->counters.mutated += changed;
-    world_proof_renew(process, parcel->bytes, parcel->size);
+    world_proof_renew(process, to + 1, parcel->bytes, parcel->size);
     header_seal(0, &header, span_of(body, parcel->size - HEADER_SIZE), (struct span){0}, parcel->bytes);
 }
 

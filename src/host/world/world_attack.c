@@ -104,7 +104,7 @@ uint32_t attack_place(const struct attack_scene *scene)
 
 uint32_t attack_node_count(const struct attack_scene *scene)
 {
-    return scene->process->world->node_count;
+    return scene->process->world->member_count;
 }
 
 const void *attack_member(const struct attack_scene *scene)
@@ -245,7 +245,7 @@ void attack_send(struct attack_scene *scene, uint32_t to, uint16_t type, const v
     if (tail.size > 0)
         memcpy(bytes + HEADER_SIZE + head_size, tail.data, tail.size);
     header_encode(&header, bytes);
-    world_proof_renew(process, bytes, size);
+    world_proof_renew(process, to + 1, bytes, size);
     bool leaves = true;
     if (good_for != ATTACK_GOOD_FOR_ALL && !spoil(process, bytes + size - proof, proof, good_for))
         leaves = (good_for >> to & 1) != 0;

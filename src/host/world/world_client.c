@@ -161,10 +161,22 @@ static void draw_act(struct world *world, struct client *client)
     client->random = world_dice(world->options.seed, purpose, client->number, ++client->acts);
 }
 
-/* When all has healed, people have taken a node out of their lists whose word does not count. */
+/* When all has healed, people have taken a node out of their lists that is dead, or whose word does not count. */
 static bool is_shunned(const struct world *world, uint32_t place)
 {
-    return world->healed && world->processes[place].turned;
+    return world->healed && (world->processes[place].turned || (world->acts.dead >> place & 1) != 0);
+}
+
+/* Any gateway; or any member, where there is none. */
+static uint32_t draw_place(struct world *world, struct client *client)
+{
+    uint32_t gateways = world->node_count - world->member_count;
+    if (gateways > 0)
+        return world->member_count + (uint32_t)random_below(&client->random, gateways);
+    uint32_t place = (uint32_t)random_below(&client->random, world->node_count);
+    for (uint32_t i = 0; i < world->node_count && is_shunned(world, place); i++)
+        place = (place + 1) % world->node_count;
+    return place;
 }
 
 void client_act(struct world *world, struct client *client, uint64_t epoch)
@@ -180,9 +192,7 @@ void client_act(struct world *world, struct client *client, uint64_t epoch)
     bool leaves = random_chance(&client->random, 1, LEAVE_ONE_IN);
     if (client->wire != NULL && (leaves || is_shunned(world, client->wire->place)))
         leave(world, client);
-    uint32_t place = (uint32_t)random_below(&client->random, world->node_count);
-    for (uint32_t i = 0; i < world->node_count && is_shunned(world, place); i++)
-        place = (place + 1) % world->node_count;
+    uint32_t place = draw_place(world, client);
     if (client->wire != NULL)
         place = client->wire->place;
     workload_ask(world, client, place + 1);

@@ -33,10 +33,19 @@ uint32_t world_k_of(const struct protocol *protocol, uint32_t node_count)
     return node_count;
 }
 
+/* Of a group that masks crashes, as many members may answer wrongly as votes are compared for. */
+static uint32_t masked(const struct world *world)
+{
+    const struct world_options *options = &world->options;
+    uint32_t k = world_k_of(options->protocol, world->member_count);
+    bool votes = options->gateways > 0 && options->vote > 0;
+    return votes && (options->vote - 1) / 2 < k ? (options->vote - 1) / 2 : k;
+}
+
 uint32_t contract_k(const struct world *world)
 {
     const struct world_options *options = &world->options;
-    return options->k != 0 ? options->k : world_k_of(options->protocol, world->node_count);
+    return options->k != 0 ? options->k : masked(world);
 }
 
 /* ---- who is faulty ---- */
@@ -45,14 +54,19 @@ uint32_t contract_k(const struct world *world)
 static uint64_t isolated(const struct world *world, const uint64_t *cut)
 {
     uint64_t set = 0;
-    for (uint32_t place = 0; place < world->node_count; place++) {
+    for (uint32_t place = 0; place < world->member_count; place++) {
         uint32_t reached = 1;
-        for (uint32_t other = 0; other < world->node_count; other++)
+        for (uint32_t other = 0; other < world->member_count; other++)
             reached += other != place && (cut[place] >> other & 1) == 0 && (cut[other] >> place & 1) == 0;
-        if (2 * reached <= world->node_count)
+        if (2 * reached <= world->member_count)
             set |= bit(place);
     }
     return set;
+}
+
+static uint64_t members(const struct world *world)
+{
+    return world->member_count == 64 ? UINT64_MAX : bit(world->member_count) - 1;
 }
 
 static bool process_faulty(const struct world *world, const struct process *process)
@@ -80,13 +94,13 @@ static bool of_member(enum plan_kind kind)
 static uint64_t faulty(const struct world *world, const uint64_t *cut)
 {
     uint64_t set = isolated(world, cut);
-    for (uint32_t i = 0; i < world->node_count; i++)
+    for (uint32_t i = 0; i < world->member_count; i++)
         if (process_faulty(world, &world->processes[i]))
             set |= bit(i);
     for (uint32_t i = 0; i < world->acts.count; i++)
         if (of_member(world->acts.list[i].item.kind))
             set |= bit(world->acts.list[i].item.node - 1);
-    return set;
+    return set & members(world); /* gateways are no members, and no bound counts them */
 }
 
 uint64_t world_faulty(const struct world *world)
@@ -98,7 +112,7 @@ uint64_t contract_faulty_if_cut(const struct world *world, uint64_t side, bool t
 {
     uint64_t cut[WORLD_NODES_MAX];
     memcpy(cut, world->network.cut, sizeof cut);
-    for (uint32_t place = 0; place < world->node_count; place++) {
+    for (uint32_t place = 0; place < world->member_count; place++) {
         if ((side >> place & 1) != 0)
             cut[place] |= there ? ~side : 0;
         else
@@ -151,6 +165,8 @@ void contract_classes(struct world *world, uint32_t classes)
 {
     const struct world_options *options = &world->options;
     uint32_t claims = options->claims != 0 ? options->claims : world_faults_claimed(options->protocol);
+    if (options->gateways > 0 && options->vote > 0)
+        claims |= WORLD_VALUE; /* of which there are wrong answers alone: see world_faults_strike.c */
     world->result->classes_drawn |= classes;
     for (unsigned i = 0; i < WORLD_FAULT_COUNT; i++)
         if ((classes & ~claims & 1u << i) != 0)
@@ -166,6 +182,7 @@ uint32_t contract_class_of(enum plan_kind kind)
         [PLAN_PAUSE] = WORLD_PAUSE,
         [PLAN_SLOW] = WORLD_SLOW,
         [PLAN_VALUE] = WORLD_VALUE,
+        [PLAN_ANSWERS] = WORLD_VALUE,
         [PLAN_TRANSITION] = WORLD_TRANSITION,
         [PLAN_ADVERSARY] = WORLD_BYZANTINE,
         [PLAN_CUT] = WORLD_PARTITION,
@@ -199,7 +216,7 @@ uint32_t contract_class_of(enum plan_kind kind)
 static void look_for_power_failure(struct world *world)
 {
     uint64_t gone = 0;
-    for (uint32_t i = 0; i < world->node_count; i++) {
+    for (uint32_t i = 0; i < world->member_count; i++) {
         const struct process *process = &world->processes[i];
         if (process->up || process->life == 0)
             return;
@@ -216,19 +233,19 @@ void contract_judge(struct world *world)
     world->acts.due = false;
     look_for_power_failure(world);
     uint64_t set = world_faulty(world);
-    uint32_t count = (uint32_t)__builtin_popcountll(set), k = world_k_of(world->options.protocol, world->node_count);
+    uint32_t count = (uint32_t)__builtin_popcountll(set), k = masked(world);
     if (count > world->result->faulty_most)
         world->result->faulty_most = count;
     if (count > k)
-        outside(world, "%u of %u members were faulty at once, and %s masks %u", count, world->node_count,
+        outside(world, "%u of %u members were faulty at once, and %s masks %u", count, world->member_count,
                 world->options.protocol->name, k);
 }
 
 void contract_amnesia(struct world *world, const struct process *process)
 {
-    if (world->node_count < 3)
+    if (world->member_count < 3)
         outside(world, "a member lost its disk and those that remember are no majority");
-    for (uint32_t i = 0; i < world->node_count; i++) {
+    for (uint32_t i = 0; i < world->member_count; i++) {
         struct member_status status;
         if (i != process->place && (!process_status(&world->processes[i], &status) || !status.voter))
             outside(world, "node %u lost its disk while node %u did not count", process->id, i + 1);

@@ -45,24 +45,35 @@ uint64_t faults_crash_draw(struct world *world)
 
 bool faults_may_strike(const struct world *world, uint32_t place)
 {
+    if (place >= world->member_count)
+        return true;
     uint64_t faulty = world_faulty(world) | UINT64_C(1) << place;
     return (uint32_t)__builtin_popcountll(faulty) <= contract_k(world);
 }
 
-static uint32_t any_place(struct world *world)
+static uint32_t any_member(struct world *world)
 {
-    return (uint32_t)random_below(&world->faults.random, world->node_count);
+    return (uint32_t)random_below(&world->faults.random, world->member_count);
 }
 
 uint32_t faults_orderer(struct world *world)
 {
-    uint32_t anybody = any_place(world), node = world_orderer(world);
+    uint32_t anybody = any_member(world), node = world_orderer(world);
     return node != 0 ? node - 1 : anybody;
 }
 
-static uint32_t victim(struct world *world)
+/* Gateways crash, and their surroundings fail, but they do nothing wrong. */
+static bool spares_gateways(enum fault_process fault)
 {
-    return random_chance(&world->faults.random, 1, 3) ? faults_orderer(world) : any_place(world);
+    return fault == FAULT_ROT || fault == FAULT_VALUE || fault == FAULT_TRANSITION || fault == FAULT_BYZANTINE;
+}
+
+static uint32_t victim(struct world *world, enum fault_process fault)
+{
+    if (random_chance(&world->faults.random, 1, 3))
+        return faults_orderer(world);
+    return (uint32_t)random_below(&world->faults.random,
+                                  spares_gateways(fault) ? world->member_count : world->node_count);
 }
 
 /* ---- strikes ---- */
@@ -98,7 +109,7 @@ static bool lasts_for_ever(struct world *world)
     uint32_t permanent = 0;
     for (uint32_t i = 0; i < world->acts.count; i++)
         permanent += world->acts.list[i].end_ns == PLAN_FOREVER;
-    for (uint32_t i = 0; i < world->node_count; i++)
+    for (uint32_t i = 0; i < world->member_count; i++)
         permanent += !world->processes[i].up && !world->processes[i].boot_pending;
     return permanent < contract_k(world);
 }
@@ -107,7 +118,7 @@ static bool lasts_for_ever(struct world *world)
 static void strike_any_node(struct world *world, enum fault_process fault)
 {
     struct fault_train *train = &world->faults.trains[fault];
-    uint32_t place = victim(world);
+    uint32_t place = victim(world, fault);
     if (fault == FAULT_BYZANTINE)
         place = faults_traitor(world, place);
     bool permanent = lasts_for_ever(world);
@@ -142,10 +153,10 @@ static void strike_power(struct world *world)
 /* A member that forgot is filled from the others: they must all be there and count. */
 static void strike_amnesia(struct world *world)
 {
-    uint32_t place = any_place(world);
-    if (world->node_count < 3 || !faults_may_strike(world, place))
+    uint32_t place = any_member(world);
+    if (world->member_count < 3 || !faults_may_strike(world, place))
         return; /* those that remember must be a majority */
-    for (uint32_t i = 0; i < world->node_count; i++) {
+    for (uint32_t i = 0; i < world->member_count; i++) {
         struct member_status status;
         if (!process_status(&world->processes[i], &status) || !status.voter)
             return;

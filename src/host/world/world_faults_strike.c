@@ -79,6 +79,12 @@ static void fill_adversary(struct world *world, struct plan_item *item)
     item->draw = chance(world, 2) ? own : world->faults.adversary_draw;
 }
 
+/* What gateways compare is answers: a vote masks wrong ones, and not wrong numbers among the members. */
+static bool votes(const struct world *world)
+{
+    return world->options.gateways > 0 && world->options.vote > 0;
+}
+
 static void fill(struct world *world, enum fault_process fault, struct plan_item *item)
 {
     switch (fault) {
@@ -109,9 +115,11 @@ static void fill(struct world *world, enum fault_process fault, struct plan_item
         break;
     case FAULT_VALUE:
     case FAULT_TRANSITION:
-        item->kind = fault == FAULT_VALUE ? PLAN_VALUE : PLAN_TRANSITION;
+        item->kind = fault == FAULT_TRANSITION ? PLAN_TRANSITION : votes(world) ? PLAN_ANSWERS : PLAN_VALUE;
         item->amount = faults_log(world, 1, 200);
         item->draw = random_u64(&world->faults.random);
+        if (item->kind == PLAN_ANSWERS && chance(world, 2))
+            item->draw = world->faults.adversary_draw;
         break;
     default:
         fill_adversary(world, item);
@@ -134,7 +142,7 @@ uint32_t faults_traitor(struct world *world, uint32_t otherwise)
 {
     if (world->options.attacks == NULL)
         return otherwise;
-    for (uint32_t i = 0; i < world->node_count; i++)
+    for (uint32_t i = 0; i < world->member_count; i++)
         if (world->processes[i].turned && !chance(world, 4))
             return i;
     return chance(world, 3) ? otherwise : faults_orderer(world);
@@ -146,7 +154,7 @@ bool faults_strike_power_planned(struct world *world)
     struct plan_item item = {.at_ns = world->now_ns};
     if (world->options.attacks == NULL || !fill_attack(world, false, &item))
         return false;
-    item.node = 1 + (uint32_t)below(world, world->node_count);
+    item.node = 1 + (uint32_t)below(world, world->member_count);
     world_do(world, &item);
     return true;
 }

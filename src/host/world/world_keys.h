@@ -27,6 +27,7 @@ enum world_purpose {
     KEY_CRASH,          /* a crash that nobody planned (place, life) */
     KEY_NEWS_OF_CRASH,  /* whether and when a peer or client hears of it (who and whom, life) */
     KEY_FAULTS,         /* seed of the generator of faults */
+    KEY_DEAD,           /* who dies for ever */
 };
 
 static inline uint64_t world_key(uint64_t seed, enum world_purpose purpose, uint64_t owner, uint64_t ordinal)

@@ -52,6 +52,12 @@ static int64_t soon(struct process *first, uint32_t second)
     return world->now_ns + random_between(&dice, NS_PER_MS, 5 * NS_PER_MS);
 }
 
+/* Gateways have nothing to say to one another. */
+static bool may_talk(const struct process *process, uint32_t place)
+{
+    return !process_is_gateway(process) || !process_is_gateway(&process->world->processes[place]);
+}
+
 void link_boot(struct process *process)
 {
     struct world *world = process->world;
@@ -59,7 +65,7 @@ void link_boot(struct process *process)
     if (process->twin_of != NULL)
         return; /* it believes in those of the other */
     for (uint32_t place = 0; place < world->node_count; place++)
-        if (place != process->place && world->processes[place].up)
+        if (place != process->place && world->processes[place].up && may_talk(process, place))
             schedule_push(&world->schedule, soon(process, place), WORLD_CONNECT, world_pair(process->place, place),
                           NULL);
 }
@@ -165,7 +171,7 @@ static void tell_sent(struct process *process, uint32_t to, struct span bytes, u
     for (size_t at = 0; at < bytes.size && count_max > 0; count_max--) {
         size_t size = HEADER_SIZE + (size_t)load_u32(bytes.data + at + 4);
         struct span message = span_of(bytes.data + at, size);
-        if (watch->sent != NULL && !process->turned)
+        if (watch->sent != NULL && process_is_watched(process))
             watch->sent(watch->context, process->place, to, message);
         if (tracer->sent != NULL)
             tracer->sent(tracer->context, process->world->now_ns, process->place, to, message);
@@ -201,7 +207,7 @@ void link_pass(struct process *process, uint32_t to, struct span bytes, uint32_t
 
 void link_send(struct process *process, int64_t at_ns, struct cut *cut)
 {
-    for (uint32_t i = 0; i < process->options.peer_count; i++) {
+    for (uint32_t i = 0; i < process->peer_count; i++) {
         uint32_t peer = process->peers[i];
         struct span bytes = node_output(process->node, peer);
         if (bytes.size == 0)

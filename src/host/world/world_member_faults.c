@@ -35,11 +35,11 @@ static void on_answered(void *context, uint32_t group, const struct delivery *de
     struct process *process = context;
     struct member_faults *faults = &process->member_faults;
     (void)group;
-    (void)delivery;
-    uint64_t number = faults->values++;
-    if (!strikes(faults->value_draw, number, faults->value_permille))
+    uint64_t number = faults->values++, place = delivery->index << 1 | delivery->read;
+    bool value = strikes(faults->value_draw, number, faults->value_permille);
+    if (!value && !strikes(faults->answer_draw, place, faults->answer_permille))
         return;
-    struct random random = dice(faults->value_draw, number);
+    struct random random = value ? dice(faults->value_draw, number) : dice(faults->answer_draw, place);
     if (mutate_answer(bytes, size, &random))
         faults->answers_changed++;
 }
@@ -130,7 +130,7 @@ void member_faults_install(struct process *process)
         .context = process,
         .event = transition ? on_event : NULL,
         .hastens = transition ? on_hastens : NULL,
-        .answered = value ? on_answered : NULL,
+        .answered = value || faults->answer_permille > 0 ? on_answered : NULL,
         .sends = value ? on_sends : NULL,
     };
     if (process->node != NULL)
@@ -141,6 +141,15 @@ void member_fault_value(struct process *process, uint32_t permille, uint64_t dra
 {
     process->member_faults.value_permille = permille;
     process->member_faults.value_draw = draw;
+    member_faults_install(process);
+    if (permille > 0)
+        process_turn(process);
+}
+
+void member_fault_answers(struct process *process, uint32_t permille, uint64_t draw)
+{
+    process->member_faults.answer_permille = permille;
+    process->member_faults.answer_draw = draw;
     member_faults_install(process);
     if (permille > 0)
         process_turn(process);

@@ -14,8 +14,8 @@ struct process;
 
 /* Of one process; part of it. Each strike is keyed by the fault's draw and the ordinal of what it may strike. */
 struct member_faults {
-    uint32_t value_permille, transition_permille; /* 0: none */
-    uint64_t value_draw, transition_draw;
+    uint32_t value_permille, answer_permille, transition_permille; /* 0: none */
+    uint64_t value_draw, answer_draw, transition_draw;
     uint64_t values, transitions; /* that could be struck, so far */
     uint32_t branch_events_left;  /* until the wrong branch that is forced now is taken back */
     uint64_t answers_changed, numbers_changed, skipped, doubled, hastened, branches, stopped; /* counters */
@@ -24,6 +24,9 @@ struct member_faults {
 /* Value failure: of 1,000 answers of its service, and of 1,000 messages that its member sends, so many have another
  * value than they should: well-formed, sealed as its own, wrong. 0 ends it. */
 void member_fault_value(struct process *process, uint32_t permille, uint64_t draw);
+
+/* The same of answers alone: what its member tells the others is right. Those with equal draws tell the same lies. */
+void member_fault_answers(struct process *process, uint32_t permille, uint64_t draw);
 
 /* State-transition failure: at so many of 1,000 events its member does what the protocol does not allow in its state:
  * the event is skipped, or handed in twice, or a timer fires that was not due, or one of the protocol's rules (its

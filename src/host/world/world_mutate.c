@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "contract/client.h"
 
 /* ---- fields ---- */
 
@@ -228,4 +229,21 @@ bool mutate_answer(uint8_t *bytes, size_t size, struct random *random)
         size -= next;
     }
     return false;
+}
+
+bool mutate_answers(uint8_t *body, size_t size, struct random *random)
+{
+    struct client_answers answers;
+    struct client_answer answer;
+    if (!message_decode(&client_message_types[CLIENT_ANSWERS], span_of(body, size), &answers))
+        return false;
+    uint32_t count = 0, changed = 0;
+    for (struct span rest = answers.answers; client_answer_next(&rest, &answer);)
+        count++;
+    uint64_t chosen = random_chance(random, 1, 2) || count == 0 ? UINT64_MAX : random_below(random, count);
+    count = 0;
+    for (struct span rest = answers.answers; client_answer_next(&rest, &answer); count++)
+        if (chosen == UINT64_MAX || chosen == count)
+            changed += mutate_answer(body + (answer.bytes.data - body), answer.bytes.size, random);
+    return changed > 0;
 }

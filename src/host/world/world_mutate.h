@@ -33,4 +33,7 @@ bool mutate_field(const struct message_type *type, uint8_t *body, size_t size, s
  * different in one byte. False: it says nothing that could be different (OK, nil, an error). */
 bool mutate_answer(uint8_t *bytes, size_t size, struct random *random);
 
+/* In an encoded CLIENT_ANSWERS, answers as above: all, or one. False: there is none that could be different. */
+bool mutate_answers(uint8_t *body, size_t size, struct random *random);
+
 #endif

@@ -75,6 +75,8 @@ static uint64_t fold_event(uint64_t hash, const struct process *process, const s
     case EVENT_REQUEST:
         hash = fold(fold(hash, event->request.first_number), event->request.count);
         hash = fold_span(hash, event->request.bytes);
+        if (event->request.origin != 0)
+            hash = fold(hash, event->request.origin);
         break;
     case EVENT_TIMEOUT:
         hash = fold(fold(hash, event->timeout.name), event->timeout.key);
@@ -106,7 +108,7 @@ static void on_effect(void *context, uint32_t group, const struct effect *effect
     world->hash = fold_effect(fold(world->hash, (uint64_t)effect->kind), effect);
     if (effect->kind == EFFECT_STORE && world->faults.hunted != 0)
         faults_stored(process);
-    if (effect->kind == EFFECT_VIEW && effect->view.orderer == process->id &&
+    if (effect->kind == EFFECT_VIEW && effect->view.orderer == process->id && !process_is_gateway(process) &&
         effect->view.number > process->orderer_seen) {
         process->orderer_seen = effect->view.number;
         faults_orders(process);
@@ -124,7 +126,7 @@ static void on_stepped(void *context, uint32_t group)
     if (process->turned)
         return;
     const char *broken = process->spec.protocol->check(node_member(process->node, WORLD_GROUP));
-    if (broken == NULL && world->options.watch.stepped != NULL)
+    if (broken == NULL && world->options.watch.stepped != NULL && process_is_watched(process))
         broken = world->options.watch.stepped(world->options.watch.context, process->place, world->event);
     if (broken != NULL)
         world_fail_tagged(world, process, broken);
@@ -151,7 +153,7 @@ static void on_applied(void *context, uint32_t group, const struct delivery *del
     (void)group;
     if (process->attack != NULL)
         attack_applied(process, delivery);
-    if (process->turned)
+    if (!process_is_watched(process))
         return;
     if (!delivery->read && delivery->index % DIGEST_EVERY == 0 && !world->raw)
         check_digest(process, delivery->index);
@@ -173,7 +175,7 @@ void observe_install(struct process *process)
         .applied = on_applied,
     };
     node_set_observer(process->node, &observer);
-    if (world->options.watch.started != NULL && !process->turned)
+    if (world->options.watch.started != NULL && process_is_watched(process))
         world->options.watch.started(world->options.watch.context, process->place, &process->spec,
                                      node_member(process->node, WORLD_GROUP),
                                      node_service(process->node, WORLD_GROUP));
@@ -181,16 +183,16 @@ void observe_install(struct process *process)
 
 /* ---- the end of a run ---- */
 
-/* Everybody is up, counts, and has come to the same state; but for those whose word does not count. */
+/* Everybody is up, counts, and has come to the same state; but for those whose word does not count, and the dead. */
 static void check_members_equal(struct world *world)
 {
     struct node_group_status first = {0};
     const struct process *compared = NULL;
     uint64_t digest = 0;
-    for (uint32_t i = 0; i < world->node_count && !world->stopped; i++) {
+    for (uint32_t i = 0; i < world->member_count && !world->stopped; i++) {
         struct process *process = &world->processes[i];
         struct node_group_status status;
-        if (process->turned)
+        if (process->turned || (world->acts.dead >> i & 1) != 0)
             continue;
         if (!process->up || !node_group_status(process->node, WORLD_GROUP, &status)) {
             world_fail(world, "PROGRESS", "node %u did not come back after everything healed", process->id);

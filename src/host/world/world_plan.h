@@ -37,6 +37,8 @@
     X(PAUSE, "pause", "node duration", "does not run")                                                                 \
     X(SLOW, "slow", "node duration amount", "runs slower by that factor")                                              \
     X(VALUE, "value", "node duration amount draw", "its results are wrong: amount is how many in 1,000")               \
+    X(ANSWERS, "answers", "node duration amount draw", "it answers commands wrongly: amount is how many in 1,000;"    \
+      " equal draws collude")                                                                                          \
     X(TRANSITION, "transition", "node duration amount draw", "takes wrong branches: amount is how many in 1,000")      \
     X(ADVERSARY, "adversary", "node duration amount draw", "does as a script wants: amount is enum world_deed bits;"  \
       " equal draws collude")                                                                                          \

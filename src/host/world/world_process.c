@@ -13,6 +13,8 @@
 #include "base/time.h"
 #include "host/world/world_proof.h"
 #include "host/world/world_state.h"
+#include "protocol/replica/voter.h"
+#include "service/none/none.h"
 
 enum {
     TURNS_A_RUN_MAX = 32,
@@ -109,24 +111,55 @@ static void disk_schedule(void *context, struct world_disk_operation *operation,
 /* Faults that the group is made for: as many as its protocol masks with so many members, but never a majority. */
 static uint32_t masked_at_most(const struct world *world)
 {
-    uint32_t most = world_k_of(world->options.protocol, world->node_count), minority = (world->node_count - 1) / 2;
+    uint32_t most = world_k_of(world->options.protocol, world->member_count), minority = (world->member_count - 1) / 2;
     return most < minority ? most : minority;
+}
+
+bool process_is_gateway(const struct process *process)
+{
+    return process->place >= process->world->member_count;
+}
+
+bool process_is_watched(const struct process *process)
+{
+    return !process->turned && !process_is_gateway(process);
+}
+
+/* Returns how many of its peers are members. */
+static uint32_t fill_peers(struct process *process)
+{
+    const struct world *world = process->world;
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < world->member_count; i++)
+        if (i != process->place)
+            process->peers[others++] = i + 1;
+    process->peer_count = others;
+    for (uint32_t i = world->member_count; i < world->node_count && !process_is_gateway(process); i++)
+        process->peers[process->peer_count++] = i + 1;
+    return others;
+}
+
+static void make_gateway(struct process *process)
+{
+    const struct world_options *options = &process->world->options;
+    process->spec.protocol = &voter_protocol;
+    process->spec.served_by = options->protocol;
+    process->spec.vote = options->vote;
+    process->spec.service = &none_service;
+    process->spec.ablations = options->gateway_ablations;
 }
 
 static void options_fill(struct process *process)
 {
     struct world *world = process->world;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < world->node_count; i++)
-        if (i != process->place)
-            process->peers[count++] = i + 1;
+    uint32_t others = fill_peers(process);
     snprintf(process->address, sizeof process->address, "10.0.0.%u:6379", process->id);
     process->spec = (struct group_spec){
         .group = WORLD_GROUP,
         .name = "world",
         .self = process->id,
         .members = world->members,
-        .member_count = world->node_count,
+        .member_count = world->member_count,
         .k = masked_at_most(world),
         .protocol = world->options.protocol,
         .service = world->options.service,
@@ -134,6 +167,8 @@ static void options_fill(struct process *process)
         .tuning = world->tuning,
         .ablations = world->options.ablations,
     };
+    if (process_is_gateway(process))
+        make_gateway(process);
     process->spec.tuning.election_timeout_ns = world_election_timeout_ns(world, process->place);
     node_options_default(&process->options);
     process->options.id = process->id;
@@ -141,7 +176,9 @@ static void options_fill(struct process *process)
     process->options.cluster = 0x776f726c64;
     process->options.client_address = process->address;
     process->options.peers = process->peers;
-    process->options.peer_count = count;
+    process->options.peer_count = others;
+    process->options.clients = process->peers + others;
+    process->options.client_count = process->peer_count - others;
     process->options.groups = &process->spec;
     process->options.group_count = 1;
     process->options.disk = &process->disk.door;
@@ -159,11 +196,12 @@ static size_t region_size(const struct node_options *options)
     return (node_heap_size(options) + FRONT_BYTES + 4095) & ~(size_t)4095;
 }
 
-size_t process_region_size(const struct world_options *options)
+size_t process_region_size(const struct world_options *options, uint32_t place)
 {
-    struct world world = {.options = *options, .node_count = options->node_count};
+    struct world world = {
+        .options = *options, .node_count = world_process_count(options), .member_count = options->node_count};
     world_tuning_largest(&world.tuning);
-    struct process process = {.world = &world, .id = 1};
+    struct process process = {.world = &world, .place = place, .id = place + 1};
     options_fill(&process);
     return region_size(&process.options) + 8192;
 }
@@ -304,7 +342,8 @@ void process_boot(struct process *process)
 {
     struct world *world = process->world;
     process->boot_pending = false;
-    if (process->up || (process->twin_of != NULL && !process->twin_lives))
+    bool dead = world->healed && (world->acts.dead >> process->place & 1) != 0;
+    if (process->up || dead || (process->twin_of != NULL && !process->twin_lives))
         return;
     process->heap = heap_init(process->region, process->region_size);
     invariant(process->heap != NULL, "the node's region is large enough for a heap");
@@ -354,7 +393,7 @@ void process_crash(struct process *process, int64_t restart_delay_ns, uint64_t d
     else
         trace_mark(world, process, WORLD_MARK_DOWN, "crashes, back in %lld ms",
                    (long long)(restart_delay_ns / NS_PER_MS));
-    if (world->options.watch.stopped != NULL && !process->turned)
+    if (world->options.watch.stopped != NULL && process_is_watched(process))
         world->options.watch.stopped(world->options.watch.context, process->place);
     if (process->twin_of == NULL)
         wire_crash(process); /* a twin has no clients */

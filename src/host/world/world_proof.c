@@ -2,6 +2,7 @@
 #include "host/world/world_proof.h"
 
 #include "base/hash.h"
+#include "contract/client.h"
 #include "host/world/world_state.h"
 
 enum { KEY_OF_PAIR = 0x70616972, KEY_OF_SIGNER = 0x7369676e };
@@ -48,10 +49,8 @@ void world_proof_door(struct process *process, struct proof_door *out)
 
 static enum message_proof kind_of(const struct process *process, const struct header *header)
 {
-    const struct message_table *table = &process->spec.protocol->messages;
-    if (header->kind != HEADER_MESSAGE || header->type >= table->count)
-        return PROOF_NONE;
-    return proof_kind(&process->spec, &table->types[header->type]);
+    const struct message_type *type = client_or_member_type(&process->spec.protocol->messages, header);
+    return type != NULL ? proof_kind(&process->spec, type) : PROOF_NONE;
 }
 
 size_t world_proof_size(const struct process *process, struct span message)
@@ -61,7 +60,7 @@ size_t world_proof_size(const struct process *process, struct span message)
     return proof_size(&process->spec, kind_of(process, &header));
 }
 
-void world_proof_renew(struct process *process, uint8_t *message, size_t size)
+void world_proof_renew(struct process *process, uint32_t to, uint8_t *message, size_t size)
 {
     struct header header;
     header_decode(message, &header);
@@ -71,6 +70,6 @@ void world_proof_renew(struct process *process, uint8_t *message, size_t size)
         return;
     struct proof_door door;
     world_proof_door(process, &door);
-    proof_make(&door, &process->spec, kind, &header, span_of(message + HEADER_SIZE, size - HEADER_SIZE - proof), 0,
+    proof_make(&door, &process->spec, kind, &header, span_of(message + HEADER_SIZE, size - HEADER_SIZE - proof), to,
                message + size - proof);
 }

@@ -14,7 +14,7 @@ void world_proof_door(struct process *process, struct proof_door *out);
 
 /* Of a whole message (header and body), the bytes of its proof; 0: it bears none. */
 size_t world_proof_size(const struct process *process, struct span message);
-/* Proves a message anew, in place, as this process's own; its header's checksum is still to be made. */
-void world_proof_renew(struct process *process, uint8_t *message, size_t size);
+/* Proves a message to that node anew, in place, as this process's own; its header's checksum is still to be made. */
+void world_proof_renew(struct process *process, uint32_t to, uint8_t *message, size_t size);
 
 #endif

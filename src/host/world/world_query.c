@@ -43,7 +43,7 @@ uint32_t world_orderer(const struct world *world)
 {
     uint32_t found = 0;
     uint64_t term = 0;
-    for (uint32_t i = 0; i < world->node_count; i++) {
+    for (uint32_t i = 0; i < world->member_count; i++) {
         struct member_status status;
         if (!process_status(&world->processes[i], &status) || status.orderer != i + 1 || status.term < term)
             continue;
@@ -72,4 +72,22 @@ bool world_history_whole(const struct world *world)
 struct span world_key_name(const struct world *world, uint32_t key)
 {
     return key < world->keys.count ? world->keys.list[key] : (struct span){0};
+}
+
+bool world_gateways_fit(const struct world_options *options, char *why, size_t why_size)
+{
+    const struct protocol *protocol = options->protocol;
+    const char *what = NULL;
+    if (world_process_count(options) > WORLD_NODES_MAX)
+        what = "there are at most 64 nodes and gateways";
+    else if (options->gateways > 0 && (protocol->order != ORDER_TOTAL || strcmp(options->service->name, "kv") != 0))
+        what = "gateways are for protocols that replicate the keyspace, such as raft, paxos and pbft";
+    else if (options->gateways == 0 && (options->vote > 0 || options->gateway_ablations != 0))
+        what = "it is gateways that vote, and there are none (--gateways 2)";
+    else if (options->vote > options->node_count)
+        what = "there are fewer members than answers to be compared";
+    else if (options->vote > 0 && protocol->masks == MASKS_ARBITRARY)
+        what = "how many answers are compared follows from the protocol, which masks arbitrary failures";
+    snprintf(why, why_size, "%s", what != NULL ? what : "");
+    return what == NULL;
 }

@@ -8,6 +8,7 @@
 #include "contract/command.h"
 #include "host/world/world_state.h"
 #include "service/account/account.h"
+#include "service/commands.h"
 #include "service/proposal/proposal.h"
 #include "service/token/token.h"
 
@@ -22,6 +23,8 @@ struct raw_command {
 static const struct raw_command commands[] = {
     {"account", "OPEN", ACCOUNT_OPEN, false, 2},       {"account", "TRANSFER", ACCOUNT_TRANSFER, false, 3},
     {"account", "BALANCE", ACCOUNT_BALANCE, true, 1},  {"account", "TOTAL", ACCOUNT_TOTAL, true, 0},
+    {"till", "DEPOSIT", OP_INCRBY, false, 2},          {"till", "WITHDRAW", OP_DECRBY, false, 2},
+    {"till", "BALANCE", OP_GET, true, 1},
     {"token", "SNAPSHOT", TOKEN_COUNT, false, 0},      {"token", "COUNT", TOKEN_COUNT, true, 0},
     {"proposal", "PROPOSE", PROPOSAL_PROPOSE, false, 1}, {"proposal", "PROPOSE", PROPOSAL_PROPOSE, false, 2},
     {"proposal", "DELIVERED", PROPOSAL_DELIVERED, true, 0},

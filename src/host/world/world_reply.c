@@ -80,6 +80,12 @@ static bool is_refusal(struct span text)
     return false;
 }
 
+/* Whether it says that nobody can tell: of a gateway, also that the members disagree. */
+static bool is_open(struct span text)
+{
+    return begins(text, "INDETERMINATE") || begins(text, "DISAGREE");
+}
+
 static bool fits(enum world_op op, char kind)
 {
     switch (op) {
@@ -147,7 +153,7 @@ static bool answered(struct world *world, struct client *client, const struct ex
     if (misled(world, client, operation, value->kind == '-'))
         return true;
     if (value->kind == '-') {
-        if (begins(value->text, "INDETERMINATE")) {
+        if (is_open(value->text)) {
             operation->complete_ns = INT64_MAX;
             return true;
         }
@@ -252,7 +258,7 @@ static bool take_value(struct world *world, struct client *client, struct span w
         break;
     }
     /* A MULTI or a queued command may be refused; EXEC then says EXECABORT. */
-    return value.kind != '-' || is_refusal(value.text) || begins(value.text, "INDETERMINATE") ||
+    return value.kind != '-' || is_refusal(value.text) || is_open(value.text) ||
            expected.operation == SIZE_MAX;
 }
 

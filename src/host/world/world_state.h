@@ -111,7 +111,8 @@ struct process {
     uint32_t place, id;
     struct group_spec spec;
     struct node_options options;
-    uint32_t peers[WORLD_NODES_MAX];
+    uint32_t peers[WORLD_NODES_MAX]; /* other members, then of a member the gateways */
+    uint32_t peer_count;
     char address[32];
     void *region;
     size_t region_size;
@@ -225,7 +226,8 @@ struct world {
     struct faults faults;
     struct acts acts;
     struct process *processes;
-    uint32_t node_count;
+    uint32_t node_count;   /* processes: the members, then the gateways */
+    uint32_t member_count;
     struct adversary_script *scripts; /* that adversaries share */
     uint32_t twin_count;              /* ever made */
     uint32_t members[WORLD_NODES_MAX];
@@ -258,7 +260,11 @@ void world_fail_tagged(struct world *world, const struct process *process, const
 void process_init(struct process *process, struct world *world, uint32_t place);
 /* A second one under the same name, which is down. */
 void process_init_twin(struct process *twin, struct process *process);
-size_t process_region_size(const struct world_options *options);
+size_t process_region_size(const struct world_options *options, uint32_t place);
+/* It asks the members and is none. */
+bool process_is_gateway(const struct process *process);
+/* Does the watcher hear of it? It does of members whose word counts. */
+bool process_is_watched(const struct process *process);
 void process_boot(struct process *process);
 /* `draw`: what its disk keeps, see world_disk_crash_by. A delay of PLAN_FOREVER: until the world heals. */
 void process_crash(struct process *process, int64_t restart_delay_ns, uint64_t draw);

@@ -28,7 +28,7 @@ static struct process *twin_make(struct process *process)
 void twin_begin(struct process *process, uint64_t draw)
 {
     struct world *world = process->world;
-    if (process->twin == NULL && world->twin_count >= world_twins_max(world->node_count))
+    if (process->twin == NULL && world->twin_count >= world_twins_max(world->member_count))
         return;
     if (process->twin == NULL) {
         world->twin_count++;
@@ -71,7 +71,7 @@ static void rename_life(uint8_t *bytes, size_t size, bool sender, uint64_t from,
         struct span content = span_of(bytes + at + HEADER_SIZE, body);
         uint64_t *life = sender ? &header.incarnation : &header.position;
         bool whole = header.crc == header_crc(0, bytes + at, content, (struct span){0});
-        bool meant = sender || header.kind == HEADER_MESSAGE;
+        bool meant = sender || header.kind == HEADER_MESSAGE || header.kind == HEADER_CLIENT;
         if (whole && meant && *life == from) {
             *life = to;
             header_seal(0, &header, content, (struct span){0}, bytes + at);

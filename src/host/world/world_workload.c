@@ -8,7 +8,8 @@
 #include "base/panic.h"
 #include "host/world/world_state.h"
 
-enum { COUNTER_ONE_IN = 4, TEXT_SIZE = 96, ACCOUNTS = 6, OPENING_BALANCE = 100, AMOUNT_MAX = 30, PROPOSALS = 5 };
+enum { COUNTER_ONE_IN = 4, TEXT_SIZE = 96, ACCOUNTS = 6, OPENING_BALANCE = 100, AMOUNT_MAX = 30, PROPOSALS = 5,
+       TILL_ACCOUNTS = 3 };
 
 static void ask(struct world *world, struct client *client, uint32_t node, const char *text)
 {
@@ -94,6 +95,20 @@ static void ask_account(struct world *world, struct client *client, uint32_t nod
     ask(world, client, node, text);
 }
 
+/* As much is paid out as in, so that accounts are often about to be overdrawn. */
+static void ask_till(struct world *world, struct client *client, uint32_t node, bool read)
+{
+    struct random *random = &client->random;
+    char text[TEXT_SIZE], name = (char)('0' + random_below(random, TILL_ACCOUNTS));
+    unsigned long long amount = 1 + random_below(random, AMOUNT_MAX);
+    if (read)
+        snprintf(text, sizeof text, "BALANCE account-%c%s", name, random_chance(random, 1, 4) ? "/reversed" : "");
+    else
+        snprintf(text, sizeof text, "%s account-%c %llu", random_chance(random, 1, 2) ? "DEPOSIT" : "WITHDRAW", name,
+                 amount);
+    ask(world, client, node, text);
+}
+
 /* Few values, so that members often propose the same. */
 static void ask_proposal(struct world *world, struct client *client, uint32_t node)
 {
@@ -108,6 +123,8 @@ void workload_ask_raw(struct world *world, struct client *client)
     bool read = random_chance(&client->random, 1, 4);
     if (strcmp(world->options.service->name, "account") == 0)
         ask_account(world, client, node, read);
+    else if (strcmp(world->options.service->name, "till") == 0)
+        ask_till(world, client, node, read);
     else if (strcmp(world->options.service->name, "proposal") == 0)
         ask_proposal(world, client, node);
     else

@@ -147,7 +147,8 @@ static void write_lists(const struct trace *trace, FILE *out)
 {
     fputs(",\n\"lines\":[", out);
     for (uint32_t i = 0; i < trace->line_count; i++)
-        fprintf(out, "%s[%u,%u]", i > 0 ? "," : "", trace->lines[i].node, trace->lines[i].group);
+        fprintf(out, "%s[%u,%u,%d]", i > 0 ? "," : "", trace->lines[i].node, trace->lines[i].group,
+                trace->lines[i].gateway);
     fputs("],\n\"spans\":[", out);
     for (uint32_t i = 0; i < trace->span_count; i++) {
         const struct trace_span *span = &trace->spans[i];

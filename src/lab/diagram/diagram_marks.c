@@ -129,8 +129,8 @@ static void draw_heads(const struct diagram *diagram)
                 diagram_client_x(diagram), diagram->top - 10);
     for (uint32_t c = 0; c < diagram->column_count; c++) {
         const struct trace_line *line = &trace->lines[diagram->columns[c]];
-        fprintf(diagram->out, "<text class=\"head\" x=\"%.1f\" y=\"%.1f\">n%u", diagram_x(diagram, diagram->columns[c]),
-                diagram->top - 10, line->node);
+        fprintf(diagram->out, "<text class=\"head\" x=\"%.1f\" y=\"%.1f\">%s%u", diagram_x(diagram, diagram->columns[c]),
+                diagram->top - 10, line->gateway ? "gateway " : "n", line->node);
         if (groups)
             fprintf(diagram->out, " g%u", line->group);
         fputs("</text>\n", diagram->out);

@@ -3,22 +3,36 @@
 
 #include <string.h>
 
+#include "lab/judge/explore_rounds.h"
 #include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
+#include "protocol/consensus/byzantine_vectors.h"
+#include "protocol/consensus/flooding.h"
+#include "protocol/consensus/oral_messages.h"
 #include "protocol/consensus/paxos.h"
 #include "protocol/consensus/raft.h"
+#include "protocol/consensus/signed_messages.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
 
 const struct explore_property *explore_property_of(const struct protocol *protocol)
 {
-    if (protocol == &raft_protocol)
-        return &explore_raft_property;
-    if (protocol == &two_generals_protocol)
-        return &explore_two_generals_property;
-    if (protocol == &paxos_protocol)
-        return &explore_paxos_property;
-    return protocol == &two_phase_commit_protocol ? &explore_two_phase_commit_property : NULL;
+    static const struct {
+        const struct protocol *protocol;
+        const struct explore_property *property;
+    } list[] = {{&raft_protocol, &explore_raft_property},
+                {&paxos_protocol, &explore_paxos_property},
+                {&two_phase_commit_protocol, &explore_two_phase_commit_property},
+                {&two_generals_protocol, &explore_two_generals_property},
+                {&flooding_protocol, &explore_flooding_property},
+                {&flooding_early_protocol, &explore_flooding_early_property},
+                {&byzantine_vectors_protocol, &explore_byzantine_vectors_property},
+                {&oral_messages_protocol, &explore_oral_messages_property},
+                {&signed_messages_protocol, &explore_signed_messages_property}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (list[i].protocol == protocol)
+            return list[i].property;
+    return NULL;
 }
 
 uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer *out)
@@ -46,9 +60,59 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
         return 1;
     }
+    const struct explore_property *property = explore_property_of(protocol);
+    if (property != NULL && property->rounds) {
+        *out = (struct explore_timer){"round", 0, ROUNDS_TIMER, EXPLORE_UNLIMITED, false};
+        return 1;
+    }
     if (protocol == &chandy_lamport_protocol) {
         memcpy(out, chandy_lamport, sizeof chandy_lamport);
         return sizeof chandy_lamport / sizeof chandy_lamport[0];
     }
     return 0;
+}
+
+/* As many requests as nodes, and the last node. */
+#define AS_MANY UINT32_MAX
+#define LAST_NODE UINT64_MAX
+
+/* Agreement in rounds: everybody may propose; crashes, or a traitor. Three are enough where messages are signed. */
+static void usual_rounds(struct explore_config *out)
+{
+    bool lies = out->property->lie != NULL;
+    out->nodes = out->protocol == &signed_messages_protocol ? 3 : 4;
+    out->requests = AS_MANY;
+    out->rounds = true;
+    out->restarts = false;
+    out->values = 2;
+    out->crashes = lies ? 0 : 2;
+    out->traitors = lies ? LAST_NODE : 0;
+}
+
+void explore_usual(const struct protocol *protocol, struct explore_config *out)
+{
+    bool elects = protocol == &raft_protocol || protocol == &paxos_protocol;
+    bool commits = protocol == &two_phase_commit_protocol;
+    *out = (struct explore_config){.protocol = protocol,
+                                   .property = explore_property_of(protocol),
+                                   .nodes = elects || commits ? 3 : 2,
+                                   .requests = 1,
+                                   .copies = 1,
+                                   .fifo = elects,
+                                   .synchronous = elects,
+                                   .doubling = commits,
+                                   .restarts = true,
+                                   .symmetry = true,
+                                   .reduction = true};
+    out->timer_count = explore_timers_of(protocol, out->timers);
+    if (out->property != NULL && out->property->rounds)
+        usual_rounds(out);
+}
+
+void explore_settle(struct explore_config *config)
+{
+    if (config->requests == AS_MANY)
+        config->requests = config->nodes;
+    if (config->traitors == LAST_NODE)
+        config->traitors = config->nodes > 0 ? UINT64_C(1) << (config->nodes - 1) : 0;
 }

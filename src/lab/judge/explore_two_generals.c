@@ -31,36 +31,26 @@ static void ghost_canonical(const void *ghost, struct canon *out)
     (void)out;
 }
 
-/* Do the two generals of each plan, or of those with that bound, do the same? */
-static bool agree(const void *const *facts, uint32_t count, uint32_t bound)
+/* Do the two generals of each plan do the same? */
+static bool agree(const void *const *facts, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct two_generals_plan *own = &((const struct facts *)facts[i])->proposed;
         const struct two_generals_plan *heard = &((const struct facts *)facts[(i + 1) % count])->heard;
         bool partner_attacks = heard->number == own->number && heard->attacks;
-        if ((bound == 0 || own->bound == bound) && own->attacks != partner_attacks)
+        if (own->attacks != partner_attacks)
             return false;
     }
     return true;
 }
 
-#define PROPERTY(n)                                                                                                    \
-    {                                                                                                                  \
-        .name = "two-generals", .facts_size = sizeof(struct facts), .ghost_size = 1, .observe = observe,               \
-        .check = check, .ghost_canonical = ghost_canonical, .goal = goal_##n,                                          \
-        .stuck = "TG-1 one general attacks, and whatever happens from here the other does not",                        \
-    }
-#define GOAL(n)                                                                                                        \
-    static bool goal_##n(const void *const *facts, uint32_t count)                                                     \
-    {                                                                                                                  \
-        return agree(facts, count, n);                                                                                 \
-    }
-GOAL(0)
-GOAL(1)
-GOAL(2)
-GOAL(3)
-GOAL(4)
-
-const struct explore_property explore_two_generals_property = PROPERTY(0);
-const struct explore_property explore_two_generals_bounds[EXPLORE_TWO_GENERALS_BOUNDS] = {PROPERTY(1), PROPERTY(2),
-                                                                                         PROPERTY(3), PROPERTY(4)};
+const struct explore_property explore_two_generals_property = {
+    .name = "two-generals",
+    .facts_size = sizeof(struct facts),
+    .ghost_size = 1,
+    .observe = observe,
+    .check = check,
+    .ghost_canonical = ghost_canonical,
+    .goal = agree,
+    .stuck = "TG-1 one general attacks, and whatever happens from here the other does not",
+};

@@ -23,6 +23,7 @@ extern const struct judge_kind judge_raft;
 extern const struct judge_kind judge_paxos;
 extern const struct judge_kind judge_pbft;
 extern const struct judge_kind judge_two_phase_commit;
+extern const struct judge_kind judge_anti_entropy;
 extern const struct judge_kind judge_chandy_lamport;
 extern const struct judge_kind judge_flooding;
 extern const struct judge_kind judge_flooding_early;

@@ -118,12 +118,11 @@ static const char *stepped(void *context, uint32_t place, const struct event *ev
     return NULL;
 }
 
-/* Damaged and lost disks are not masked yet (docs/pbft.md). */
 const struct judge_kind judge_pbft = {
     .protocol = "pbft",
     .service = "kv",
     .history = "PBFT-5",
-    .faults = WORLD_FAULTS_ALL & ~(WORLD_AMNESIA | WORLD_ROT),
+    .faults = WORLD_FAULTS_ALL,
     .create = create,
     .clear = clear,
     .watch = {.started = started, .stopped = stopped, .stepped = stepped, .turned = stopped},

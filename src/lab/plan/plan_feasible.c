@@ -15,7 +15,7 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
                   "Impossibility of distributed consensus with one faulty process, JACM 32(2)",
                   "Among asynchronous processes of which one may crash, every protocol that never disagrees has a run "
                   "in which nothing is ever decided.",
-                  "raft-split-vote"},
+                  "flp-duelling-proposers"},
     [PLAN_PEASE] = {"Pease, Shostak and Lamport 1980", "Reaching agreement in the presence of faults, JACM 27(2)",
                     "Processes that lie need 3k+1 in all, unless what they say is signed.", "byzantine-three"},
     [PLAN_LAMPORT] = {"Lamport, Shostak and Pease 1982", "The Byzantine generals problem, TOPLAS 4(3)",
@@ -26,7 +26,7 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
                     "On the minimal synchronism needed for distributed consensus, JACM 34(1)",
                     "Agreement despite crashes takes synchronous processes with bounded delay or ordered messages, or "
                     "ordered messages that are multicast in one step; with less a single crash prevents it.",
-                    NULL},
+                    "flooding-late-message"},
     [PLAN_DWORK] = {"Dwork, Lynch and Stockmeyer 1988", "Consensus in the presence of partial synchrony, JACM 35(2)",
                     "Where bounds hold from an unknown time on, agreement takes 2k+1 processes that crash or omit, and "
                     "3k+1 that lie, signed or not.",
@@ -35,7 +35,7 @@ static const struct plan_proof proofs[PLAN_THEOREMS] = {
                       "Unreliable failure detectors for reliable distributed systems, JACM 43(2)",
                       "A detector that is sometimes wrong takes a majority that is right; what relies on a perfect one "
                       "disagrees when it errs.",
-                      NULL},
+                      "flooding-false-suspicion"},
     [PLAN_SKEEN] = {"Skeen 1981", "Nonblocking commit protocols, SIGMOD",
                     "With two phases there are states in which the others can neither commit nor abort without who is "
                     "down.",

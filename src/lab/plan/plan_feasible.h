@@ -72,7 +72,7 @@ struct plan_proof {
     const char *name;     /* authors and year */
     const char *where;    /* title, journal */
     const char *claim;    /* one sentence, in our words */
-    const char *scenario; /* how the names of scenarios that show it begin, without folder; NULL: none shows it */
+    const char *scenario; /* how the names of scenarios that show it begin, without folder */
 };
 
 /* Static; of PLAN_THEOREM_NONE everything is NULL. */

@@ -153,6 +153,17 @@ static void test_open(void **state)
     assert_int_equal(plan_feasible(&question).can, PLAN_OPEN);
 }
 
+/* Each claim can be looked at. That the scenario is there is checked from outside (plan_test.py). */
+static void every_theorem_has_a_scenario(void **state)
+{
+    (void)state;
+    assert_null(plan_proof_of(PLAN_THEOREM_NONE)->name);
+    for (enum plan_theorem theorem = PLAN_THEOREM_NONE + 1; theorem < PLAN_THEOREMS; theorem++) {
+        assert_non_null(plan_proof_of(theorem)->claim);
+        assert_non_null(plan_proof_of(theorem)->scenario);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_who_says_no),
         cmocka_unit_test(test_open),
+        cmocka_unit_test(every_theorem_has_a_scenario),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

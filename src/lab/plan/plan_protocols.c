@@ -6,7 +6,7 @@
 #include "base/panic.h"
 
 /* What a protocol is for. */
-enum purpose { AGREES, COMMITS, SHOWS, OBSERVES };
+enum purpose { AGREES, COMMITS, SPREADS, SHOWS, OBSERVES };
 
 struct place {
     const char *name;
@@ -30,6 +30,7 @@ static const struct place places[] = {
     {"signed-messages", AGREES, true, PLAN_DWORK, true, 0, NULL},
     {"two-generals", SHOWS, true, PLAN_TWO_GENERALS, false, 0, NULL},
     {"two-phase-commit", COMMITS, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"anti-entropy", SPREADS, false, PLAN_THEOREM_NONE, false, 0, NULL},
     {"chandy-lamport", OBSERVES, false, PLAN_THEOREM_NONE, false, 0, NULL},
 };
 
@@ -83,6 +84,18 @@ static const char *named_order(enum order order)
     return order == ORDER_NONE ? "no" : order_name(order);
 }
 
+/* Members that spread what each of them took agree on nothing while they do; where no total order is asked for, none
+ * of them needs the others. */
+static void say_spreads(const struct plan_question *question, struct plan_protocol *out)
+{
+    if (question->partition == PLAN_REFUSE)
+        say(out, PLAN_NO, PLAN_THEOREM_NONE, "A side that is cut off answers all the same, by what it knows.");
+    else
+        say(out, PLAN_YES, PLAN_THEOREM_NONE,
+            "Each member answers alone, also while the network is cut; what they hold is the same once messages get "
+            "through, and the service makes good what should not have happened together.");
+}
+
 /* What the card lacks; true when that ends the matter. */
 static bool lacks(const struct plan_question *question, const struct place *place, struct plan_protocol *out)
 {
@@ -92,6 +105,8 @@ static bool lacks(const struct plan_question *question, const struct place *plac
     } else if (place->purpose == SHOWS) {
         say(out, PLAN_NO, PLAN_TWO_GENERALS,
             "It is here to be seen failing: two sides and a link that loses messages.");
+    } else if (place->purpose == SPREADS && question->order == ORDER_NONE) {
+        say(out, PLAN_NO, PLAN_THEOREM_NONE, "It decides nothing: members come to hold the same, each in its own order.");
     } else if (place->purpose == COMMITS && question->k > 0) {
         say(out, PLAN_NO, PLAN_SKEEN, "It waits for every member: one that is down blocks it until it is back.");
     } else if (question->order > protocol->order) {
@@ -158,7 +173,9 @@ void plan_protocol_judge(const struct plan_question *question, const struct prot
     if (lacks(question, place, out) || is_too_small(question, &known, out))
         return;
     bool in_time = question->processes == PLAN_PARTIALLY_SYNCHRONOUS;
-    if (question->partition == PLAN_ANSWER)
+    if (place->purpose == SPREADS)
+        say_spreads(question, out);
+    else if (question->partition == PLAN_ANSWER)
         say(out, PLAN_NO, PLAN_GILBERT, "On a side without a quorum it refuses, so that there is one truth.");
     else if (place->rounds && !has_bounds(question))
         say(out, PLAN_NO, question->lossy ? PLAN_TWO_GENERALS : place->without,
@@ -178,6 +195,8 @@ uint32_t plan_protocol_quorum(const struct protocol *protocol, uint32_t members,
 {
     const struct place *place = place_of(protocol);
     uint32_t without_k = members > k ? members - k : 1;
+    if (place != NULL && place->purpose == SPREADS)
+        return 1;
     if (place != NULL && place->rounds)
         return without_k;
     switch (protocol->members_for_k) {

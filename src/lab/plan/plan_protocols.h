@@ -27,7 +27,7 @@ void plan_protocol_judge(const struct plan_question *question, const struct prot
                          struct plan_protocol *out);
 
 /* Members that must be up for the protocol to go on, in a group of that size that is to mask k faults: a majority, or
- * ⌈(n+k+1)/2⌉ where members may lie, or n - k where rounds have bounds, or all. */
+ * ⌈(n+k+1)/2⌉ where members may lie, or n - k where rounds have bounds, or all; one where each answers alone. */
 uint32_t plan_protocol_quorum(const struct protocol *protocol, uint32_t members, uint32_t k);
 
 #endif

@@ -179,6 +179,35 @@ static void test_never_better_than_possible(void **state)
                 }
 }
 
+/* Available or one for all: during a cut there is no both. */
+static void test_a_cut_is_answered_in_no_total_order(void **state)
+{
+    (void)state;
+    const struct protocol *spreads = protocol_find("anti-entropy");
+    struct plan_question question = deployment();
+    assert_int_equal(judge(spreads, question).can, PLAN_NO);
+    assert_non_null(strstr(judge(spreads, question).why, "FIFO order, and total order is wanted"));
+    question.order = ORDER_NONE;
+    assert_int_equal(judge(spreads, question).can, PLAN_NO);
+    question.order = ORDER_FIFO;
+    question.partition = PLAN_REFUSE;
+    assert_int_equal(judge(spreads, question).can, PLAN_NO);
+    question.partition = PLAN_ANSWER;
+    assert_int_equal(judge(spreads, question).can, PLAN_YES);
+    assert_int_equal(judge(spreads, question).members, 1);
+    question.failures = MASKS_ARBITRARY;
+    assert_int_equal(judge(spreads, question).can, PLAN_NO);
+    assert_int_equal(plan_protocol_quorum(spreads, 5, 2), 1);
+    for (int order = ORDER_NONE; order <= ORDER_TOTAL; order++)
+        for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++) {
+            question = deployment();
+            question.order = (enum order)order;
+            question.partition = PLAN_ANSWER;
+            bool answers = judge(*at, question).can == PLAN_YES || judge(*at, question).can == PLAN_IN_TIME;
+            assert_int_equal(answers, *at == spreads && order == ORDER_FIFO);
+        }
+}
+
 static void test_quorums(void **state)
 {
     (void)state;
@@ -198,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_protocol_has_a_row), cmocka_unit_test(test_raft),
+        cmocka_unit_test(test_a_cut_is_answered_in_no_total_order),
         cmocka_unit_test(test_two_phase_commit),         cmocka_unit_test(test_chandy_lamport),
         cmocka_unit_test(test_rounds),                   cmocka_unit_test(test_never_better_than_possible),
         cmocka_unit_test(test_quorums),

@@ -63,7 +63,7 @@ static int word_ask(lua_State *state)
     struct stage *stage = stage_of(state);
     size_t size;
     stage_want_world(state);
-    uint32_t node = take_node(state, stage->world_options.node_count);
+    uint32_t node = take_node(state, world_process_count(&stage->world_options));
     const char *text = luaL_checklstring(state, 2, &size);
     if (size >= STAGE_SENTENCE_SIZE || size == 0)
         return luaL_error(state, "a command has 1 to %d bytes", (int)STAGE_SENTENCE_SIZE - 1);

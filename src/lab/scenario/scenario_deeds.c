@@ -62,7 +62,7 @@ static int deed(lua_State *state)
     stage_want_world(state);
     if (plan_kind_is_fate(kind) && is_sentence(state, 1))
         return add_fate_rule(state, kind);
-    stage_take_arguments(state, kind, 1, stage->world_options.node_count, &item);
+    stage_take_arguments(state, kind, 1, world_process_count(&stage->world_options), &item);
     if (kind == PLAN_CUT && item.amount == 0)
         item.amount = 3;
     if (plan_kind_is_fate(kind))
@@ -78,7 +78,7 @@ static uint32_t node_argument(lua_State *state, int at)
 {
     struct plan_item item;
     lua_settop(state, at);
-    stage_take_arguments(state, PLAN_OMIT_SEND, at, stage_of(state)->world_options.node_count, &item);
+    stage_take_arguments(state, PLAN_OMIT_SEND, at, world_process_count(&stage_of(state)->world_options), &item);
     return item.node;
 }
 

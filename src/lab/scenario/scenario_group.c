@@ -27,11 +27,14 @@ static const struct protocol *take_protocol(lua_State *state, const char *name)
     return NULL;
 }
 
-static uint32_t take_break(lua_State *state, const struct protocol *protocol, const char *name)
+static void take_break(lua_State *state, struct world_options *options, const char *name)
 {
+    const struct protocol *protocol = options->protocol;
     struct mutant mutant;
-    if (mutant_find(protocol, name, &mutant))
-        return mutant.ablation;
+    if (mutant_find(protocol, name, &mutant)) {
+        mutant_apply(&mutant, options);
+        return;
+    }
     luaL_Buffer list;
     luaL_buffinit(state, &list);
     for (uint32_t place = 0; mutant_at(protocol, place, &mutant); place++) {
@@ -40,14 +43,13 @@ static uint32_t take_break(lua_State *state, const struct protocol *protocol, co
     }
     luaL_pushresult(&list);
     luaL_error(state, "%s has no rule '%s' to switch off; it has%s", protocol->name, name, lua_tostring(state, -1));
-    return 0;
 }
 
 static void take_breaks(lua_State *state, struct world_options *options)
 {
     luaL_checktype(state, -1, LUA_TTABLE);
     for (lua_Integer i = 1; lua_rawgeti(state, -1, i) != LUA_TNIL; i++) {
-        options->ablations |= take_break(state, options->protocol, luaL_checkstring(state, -1));
+        take_break(state, options, luaL_checkstring(state, -1));
         lua_pop(state, 1);
     }
     lua_pop(state, 1);
@@ -113,6 +115,10 @@ static void take_setting(lua_State *state, struct stage *stage, const char *name
         take_service(state, options);
     else if (strcmp(name, "clients") == 0)
         options->client_count = take_count(state, name, 0, 64);
+    else if (strcmp(name, "gateways") == 0)
+        options->gateways = take_count(state, name, 0, WORLD_NODES_MAX - 1);
+    else if (strcmp(name, "vote") == 0)
+        options->vote = take_count(state, name, 1, WORLD_NODES_MAX);
     else if (strcmp(name, "seed") == 0)
         options->seed = (uint64_t)luaL_checkinteger(state, -1);
     else if (strcmp(name, "breaks") == 0)
@@ -132,7 +138,7 @@ static void take_setting(lua_State *state, struct stage *stage, const char *name
     else if (strcmp(name, "drawn") == 0)
         options->calm = !lua_toboolean(state, -1);
     else
-        luaL_error(state, "group has no '%s'; it has protocol, service, nodes, clients, seed, breaks, time, heal, "
+        luaL_error(state, "group has no '%s'; it has protocol, service, nodes, gateways, vote, clients, seed, breaks, time, heal, "
                    "latency, elections, append_bytes, checkpoint_bytes, drawn", name);
 }
 
@@ -156,7 +162,7 @@ static void take_first_settings(lua_State *state, struct world_options *options)
 static void add_breaks_of_options(lua_State *state, struct stage *stage)
 {
     for (const char *const *name = stage->options->breaks; name != NULL && *name != NULL; name++)
-        stage->next.ablations |= take_break(state, stage->next.protocol, *name);
+        take_break(state, &stage->next, *name);
 }
 
 /* Reads the table of group{}, which is the only value on the stack. */
@@ -172,6 +178,9 @@ static void take_settings(lua_State *state, struct stage *stage)
         take_setting(state, stage, lua_tostring(state, -2));
     }
     add_breaks_of_options(state, stage);
+    char why[160];
+    if (!world_gateways_fit(&stage->next, why, sizeof why))
+        luaL_error(state, "group: %s", why);
     if (stage->options->seed != NULL)
         stage->next.seed = *stage->options->seed;
 }

@@ -105,6 +105,7 @@ static void amount_bounds(enum plan_kind kind, int64_t *least, int64_t *most)
         int64_t least, most;
     } bounds[] = {
         {PLAN_VALUE, 0, 1000},
+        {PLAN_ANSWERS, 0, 1000},
         {PLAN_TRANSITION, 0, 1000},
         {PLAN_OMIT_SEND, 0, 1000},
         {PLAN_OMIT_RECEIVE, 0, 1000},

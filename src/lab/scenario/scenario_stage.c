@@ -118,7 +118,7 @@ static bool node_state_holds(struct stage *stage, const struct sight_pattern *pa
 bool stage_state_holds(struct stage *stage, const struct sight_pattern *pattern, uint32_t *node)
 {
     uint32_t first = pattern->node != 0 ? pattern->node : 1;
-    uint32_t last = pattern->node != 0 ? pattern->node : stage->world_options.node_count;
+    uint32_t last = pattern->node != 0 ? pattern->node : world_process_count(&stage->world_options);
     for (*node = first; *node <= last; ++*node)
         if (node_state_holds(stage, pattern, *node))
             return true;

@@ -28,7 +28,7 @@ void stage_take_sentence(lua_State *state, int at, struct stage_sentence *out)
     if (size >= STAGE_SENTENCE_SIZE)
         luaL_error(state, "a sentence may have %d bytes", (int)STAGE_SENTENCE_SIZE - 1);
     memcpy(out->text, text, size + 1);
-    if (!sight_pattern_parse(span_of(text, size), stage->world_options.protocol, stage->world_options.node_count,
+    if (!sight_pattern_parse(span_of(text, size), stage->world_options.protocol, world_process_count(&stage->world_options),
                              &out->pattern, why, sizeof why))
         luaL_error(state, "\"%s\": %s", text, why);
 }
@@ -64,7 +64,7 @@ static int word_plan(lua_State *state)
     stage->planned = true;
     for (lua_Integer i = 1; lua_rawgeti(state, 1, i) != LUA_TNIL; i++) {
         struct plan_item item;
-        stage_take_item(state, stage->world_options.node_count, &item);
+        stage_take_item(state, world_process_count(&stage->world_options), &item);
         if ((item.kind == PLAN_REQUEST || item.kind == PLAN_LEAVE) && item.client >= stage->world_options.client_count)
             luaL_error(state, "there is no client %d; group says how many there are, and they are counted from 0",
                        (int)item.client);
@@ -275,7 +275,7 @@ static int word_state(lua_State *state)
     char line[SIGHT_STATE_SIZE];
     stage_want_world(state);
     lua_Integer node = luaL_checkinteger(state, 1);
-    if (node < 1 || node > (lua_Integer)stage->world_options.node_count)
+    if (node < 1 || node > (lua_Integer)world_process_count(&stage->world_options))
         luaL_error(state, "there is no node %I", (LUAI_UACINT)node);
     const char *at = stage_member_state(stage, (uint32_t)node, line);
     if (at == NULL)

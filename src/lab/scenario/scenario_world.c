@@ -87,7 +87,7 @@ static void on_event(void *context, int64_t at_ns, uint32_t place, const struct 
     const struct world_tracer *other = listener(stage);
     if (other->event != NULL)
         other->event(other->context, at_ns, place, spec, event);
-    if (event->kind != EVENT_MESSAGE)
+    if (event->kind != EVENT_MESSAGE || spec->served_by != NULL) /* what gateways hear is not of the protocol */
         return;
     see_received(stage, at_ns, place + 1, &event->message);
     stage_pump(stage);
@@ -136,7 +136,8 @@ static void on_effect(void *context, int64_t at_ns, uint32_t place, const struct
     const struct world_tracer *other = listener(stage);
     if (other->effect != NULL)
         other->effect(other->context, at_ns, place, spec, effect);
-    see_effect(stage, at_ns, place + 1, effect);
+    if (spec->served_by == NULL || effect->kind == EFFECT_NOTE) /* gateways order nothing, though they name themselves */
+        see_effect(stage, at_ns, place + 1, effect);
     stage_pump(stage);
 }
 
@@ -256,9 +257,9 @@ static void on_mark(void *context, int64_t at_ns, uint32_t place, enum world_mar
 const char *stage_member_state(struct stage *stage, uint32_t node, char out[SIGHT_STATE_SIZE])
 {
     const void *member = stage->members[node - 1];
-    const struct protocol *protocol = stage->world_options.protocol;
     if (member == NULL || stage->world == NULL || !world_is_up(stage->world, node - 1))
         return NULL;
+    const struct protocol *protocol = stage->specs[node - 1]->protocol; /* a gateway has its own */
     struct text text = text_begin(out, SIGHT_STATE_SIZE);
     if (protocol->print != NULL)
         protocol->print(member, &text);

@@ -61,7 +61,9 @@ static void write_breaks(FILE *out, const struct world_options *options)
     bool any = false;
     struct mutant mutant;
     for (uint32_t place = 0; mutant_at(options->protocol, place, &mutant); place++) {
-        if ((options->ablations & mutant.ablation) == 0)
+        struct world_options alone = {0};
+        mutant_apply(&mutant, &alone);
+        if (((options->ablations & alone.ablations) | (options->gateway_ablations & alone.gateway_ablations)) == 0)
             continue;
         fprintf(out, "%s\"%s\"", any ? ", " : ",\n    breaks = { ", mutant.rule);
         any = true;
@@ -87,6 +89,10 @@ static void write_group(FILE *out, const struct world_options *options)
 {
     fprintf(out, "group {\n    protocol = \"%s\", service = \"%s\", nodes = %u, clients = %u", options->protocol->name,
             options->service->name, options->node_count, options->client_count);
+    if (options->gateways > 0)
+        write_u64(out, "gateways", options->gateways);
+    if (options->vote > 0)
+        write_u64(out, "vote", options->vote);
     write_u64(out, "seed", options->seed);
     write_breaks(out, options);
     fputs(",\n    drawn = ", out);

@@ -28,12 +28,14 @@ void campaign_describe(const struct campaign_options *options, char *out, size_t
 {
     const struct world_options *world = &options->world;
     snprintf(out, size,
-             "%s, %s, %" PRIu32 " nodes, %" PRIu32 " clients, %" PRId64 " ms, faults %" PRIx64 " of %" PRIx64
-             ", healed at %" PRId64 ", k %" PRIu32 ", rules off %" PRIx32 ", seeds %" PRIu64
+             "%s, %s, %" PRIu32 " nodes, %" PRIu32 " gateways of vote %" PRIu32 ", %" PRIu32 " clients, %" PRId64
+             " ms, faults %" PRIx64 " of %" PRIx64 ", healed at %" PRId64 ", k %" PRIu32 ", dead %" PRIu32
+             ", rules off %" PRIx32 " and %" PRIx32 ", seeds %" PRIu64
              "..%" PRIu64 "%s, violations %s%" PRIu64,
-             world->protocol->name, world->service->name, world->node_count, world->client_count,
+             world->protocol->name, world->service->name, world->node_count, world->gateways,
+             world->vote, world->client_count,
              world->time_ns / NS_PER_MS, (uint64_t)world->faults, (uint64_t)world->claims,
-             world->heal_at_ns, world->k, world->ablations, options->seed_first,
+             world->heal_at_ns, world->k, world->dead, world->ablations, world->gateway_ablations, options->seed_first,
              options->seed_last, options->print_hashes ? ", hashes" : "",
              options->violations_max > 0 ? "at most " : "without limit ", options->violations_max);
 }

@@ -131,6 +131,14 @@ static void broken(struct world *world, int how, const struct world_tracer *trac
         tracer->mark(tracer->context, result->time_ns, WORLD_NOWHERE, WORLD_MARK_VIOLATION, result->sentence);
 }
 
+/* What breaks when clients see what they must not: the protocol's own promise, or that of those who vote. */
+static const char *history_tag(const struct campaign_runner *runner, const struct world_options *options)
+{
+    if (options->gateways > 0 && options->vote > 0)
+        return "TMR-1";
+    return runner->kind != NULL && runner->kind->history != NULL ? runner->kind->history : "LINEARIZABLE";
+}
+
 static void run_guarded(struct campaign_runner *runner, const struct world_options *options,
                         struct campaign_result *result)
 {
@@ -146,10 +154,8 @@ static void run_guarded(struct campaign_runner *runner, const struct world_optio
         runner->kind->finish(runner->judge, runner->made);
     if (!result->world.violated && options->protocol->order == ORDER_TOTAL)
         judge_agreement_finish(&runner->agreement, runner->made);
-    bool tagged = runner->kind != NULL && runner->kind->history != NULL;
     if (!result->world.violated && runner->history != NULL)
-        result->undecided =
-            !judge_history_check(runner->history, runner->made, tagged ? runner->kind->history : "LINEARIZABLE");
+        result->undecided = !judge_history_check(runner->history, runner->made, history_tag(runner, options));
 }
 
 /* What every protocol that orders totally is judged by, beside its own judge. */

@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "lab/judge/judge.h"
+#include "protocol/replica/voter.h"
 #include "service/registry.h"
 
-enum { NODES = 5, NODES_3K_PLUS_1 = 4, CLIENTS = 5, RUN_S = 60 };
+enum { NODES = 5, CLIENTS = 5, RUN_S = 60, GATEWAYS = 2 };
 #define SEEDS_BETWEEN_CAMPAIGNS UINT64_C(1000000)
 
 /* ---- rules ---- */
@@ -19,6 +20,25 @@ static const struct mutant node_rules[] = {
     {"node", "sessions-not-kept", ABLATION_SESSIONS_NOT_KEPT},
 };
 enum { NODE_RULE_COUNT = sizeof node_rules / sizeof node_rules[0] };
+
+static bool has_gateways(const struct protocol *protocol)
+{
+    const struct judge_kind *judge = judge_find(protocol->name);
+    return protocol->order == ORDER_TOTAL && judge != NULL && strcmp(judge->service, "kv") == 0;
+}
+
+/* Rules of gateways, of protocols that have them. */
+static bool voter_rule(uint32_t place, struct mutant *out)
+{
+    uint32_t count = 0;
+    while (voter_protocol.ablations[count] != NULL)
+        count++;
+    if (place >= count)
+        return false;
+    *out = (struct mutant){voter_protocol.name, voter_protocol.ablations[place],
+                           (uint32_t)ABLATION_PROTOCOL_FIRST << place};
+    return true;
+}
 
 bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *out)
 {
@@ -30,10 +50,24 @@ bool mutant_at(const struct protocol *protocol, uint32_t place, struct mutant *o
         }
         own++;
     }
-    if (place - own >= NODE_RULE_COUNT)
-        return false;
-    *out = node_rules[place - own];
-    return true;
+    if (place - own < NODE_RULE_COUNT) {
+        *out = node_rules[place - own];
+        return true;
+    }
+    return has_gateways(protocol) && voter_rule(place - own - NODE_RULE_COUNT, out);
+}
+
+static bool of_voter(const struct mutant *mutant)
+{
+    return strcmp(mutant->owner, voter_protocol.name) == 0;
+}
+
+void mutant_apply(const struct mutant *mutant, struct world_options *world)
+{
+    if (of_voter(mutant))
+        world->gateway_ablations |= mutant->ablation;
+    else
+        world->ablations |= mutant->ablation;
 }
 
 bool mutant_find(const struct protocol *protocol, const char *name, struct mutant *out)
@@ -72,6 +106,9 @@ static const struct {
      "requests are handed in by their own node only; a restart begins a session"},
     {"chandy-lamport", "ack-before-sync", "nothing is claimed under crashes, so nothing is read back"},
     {"chandy-lamport", "sessions-not-kept", "nothing is claimed under crashes, so nothing is read back"},
+    {"raft", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
+    {"paxos", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
+    {"anti-entropy", "sessions-not-kept", "its updates need no sessions: each is delivered once, by its number"},
     {"two-generals", "ack-before-sync", "nothing is stored"},
     {"two-generals", "sessions-not-kept", "nothing is delivered"},
     {"flooding", "ack-before-sync", "nothing is stored"},
@@ -124,6 +161,32 @@ static void sum_up(struct mutant_measure *measure, uint64_t *seeds)
     measure->seeds_most = seeds[measure->campaigns - 1];
 }
 
+/* Of a group that masks crashes they vote, and what they are to mask is wrong answers. */
+static void set_gateways(struct world_options *world)
+{
+    world->gateways = GATEWAYS;
+    if (world->protocol->masks == MASKS_ARBITRARY)
+        return;
+    world->vote = 3;
+    world->faults = WORLD_VALUE;
+}
+
+/* Rounds grow with the group, and so does the number of faults that have to meet for one round less to matter. A fifth
+ * member of PBFT would make every quorum larger than it need be. */
+static uint32_t nodes_of(const struct protocol *protocol)
+{
+    static const struct {
+        const char *protocol;
+        uint32_t nodes;
+    } list[] = {{"flooding", 3},          {"flooding-early", 4}, {"two-generals", 2},
+                {"byzantine-vectors", 4}, {"oral-messages", 4},  {"signed-messages", 3},
+                {"pbft", 4}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (strcmp(list[i].protocol, protocol->name) == 0)
+            return list[i].nodes;
+    return NODES;
+}
+
 static void set_campaign(const struct protocol *protocol, const struct mutant *mutant,
                          const struct mutants_options *options, struct mutant_measure *measure,
                          struct campaign_options *out)
@@ -136,11 +199,10 @@ static void set_campaign(const struct protocol *protocol, const struct mutant *m
         .context = measure,
     };
     campaign_defaults(protocol, &out->world);
-    out->world.ablations = mutant->ablation;
-    if (protocol->members_for_k == MEMBERS_3K_PLUS_1)
-        out->world.node_count = NODES_3K_PLUS_1; /* a fifth would make every quorum larger than it need be */
-    if (options->node_count > 0)
-        out->world.node_count = options->node_count;
+    mutant_apply(mutant, &out->world);
+    if (of_voter(mutant))
+        set_gateways(&out->world);
+    out->world.node_count = options->node_count > 0 ? options->node_count : nodes_of(protocol);
 }
 
 int mutants_measure(const struct protocol *protocol, const struct mutant *mutant,
@@ -166,5 +228,7 @@ int mutants_measure(const struct protocol *protocol, const struct mutant *mutant
                     options->campaigns);
         sum_up(out, seeds);
     }
+    if (out->needed && out->found < out->campaigns)
+        mutants_explore(protocol, out);
     return OK;
 }

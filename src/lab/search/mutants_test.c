@@ -36,11 +36,12 @@ static void every_protocol_s_rules_are_listed_once(void **state)
 {
     (void)state;
     for (const struct protocol *const *at = protocol_registry(); *at != NULL; at++) {
-        uint32_t seen = 0, count = 0;
+        uint32_t seen = 0, seen_of_voter = 0, count = 0;
         struct mutant mutant, found;
         while (mutant_at(*at, count, &mutant)) {
-            assert_int_equal(seen & mutant.ablation, 0);
-            seen |= mutant.ablation;
+            uint32_t *bits = strcmp(mutant.owner, "voter") == 0 ? &seen_of_voter : &seen;
+            assert_int_equal(*bits & mutant.ablation, 0);
+            *bits |= mutant.ablation;
             assert_true(mutant_find(*at, mutant.rule, &found));
             assert_int_equal(found.ablation, mutant.ablation);
             count++;
@@ -80,6 +81,25 @@ static void a_rule_that_is_there_is_not_missed(void **state)
     assert_string_equal(measure.properties, "");
 }
 
+/* Two members have to crash in the midst of two multicasts in a row, which seeds do rarely. */
+static void what_seeds_do_not_find_is_explored(void **state)
+{
+    (void)state;
+    const struct protocol *early = protocol_find("flooding-early");
+    const struct mutants_options options = {.campaigns = 1, .seeds_max = 1, .seed_first = 1, .jobs = 1};
+    struct mutant_measure measure;
+    struct mutant mutant;
+    char why[256] = "";
+    assert_true(mutant_find(early, "tell-own-only", &mutant));
+    assert_int_equal(mutants_measure(early, &mutant, &options, &measure, why, sizeof why), OK);
+    assert_int_equal(measure.found, 0);
+    assert_true(measure.explored_steps > 0);
+    assert_string_equal(measure.explored_property, "FLD-2");
+    mutant.ablation = 0;
+    assert_int_equal(mutants_measure(early, &mutant, &options, &measure, why, sizeof why), OK);
+    assert_int_equal(measure.explored_steps, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +107,7 @@ int main(void)
         cmocka_unit_test(every_protocol_s_rules_are_listed_once),
         cmocka_unit_test(a_missing_rule_is_measured),
         cmocka_unit_test(a_rule_that_is_there_is_not_missed),
+        cmocka_unit_test(what_seeds_do_not_find_is_explored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,14 +103,14 @@ static uint32_t renumber(uint32_t node, uint32_t place)
 }
 
 /* What concerned the node goes, but requests, which go to its neighbour. False: the item is no more. */
-static bool lose_node(struct plan_item *item, uint32_t place, uint32_t node_count)
+static bool lose_node(struct plan_item *item, uint32_t place, uint32_t node_count, uint32_t process_count)
 {
     bool request = item->kind == PLAN_REQUEST;
     if (!request && (item->node == place + 1 || item->other == place + 1))
         return false;
     if (item->kind == PLAN_CUT) {
         item->set = without_bit(item->set, place);
-        uint64_t all = (UINT64_C(1) << (node_count - 1)) - 1;
+        uint64_t all = (UINT64_C(1) << (process_count - 1)) - 1;
         return item->set != 0 && (item->set & all) != all;
     }
     bool moved = request && item->node == place + 1;
@@ -119,13 +119,22 @@ static bool lose_node(struct plan_item *item, uint32_t place, uint32_t node_coun
     return true;
 }
 
+/* How many lies gateways mask hangs on the members: with fewer, anything goes wrong. */
+static bool may_lose_node(const struct shrinker *shrinker, uint32_t node_count)
+{
+    const struct protocol *protocol = shrinker->world.protocol;
+    return shrinker->world.gateways == 0 ||
+           world_k_of(protocol, node_count - 1) == world_k_of(protocol, shrinker->world.node_count);
+}
+
 bool shrink_without_node(struct shrinker *shrinker, uint32_t place)
 {
-    if (shrinker->best.node_count <= 1)
+    uint32_t processes = shrinker->best.node_count + shrinker->world.gateways;
+    if (shrinker->best.node_count <= 1 || !may_lose_node(shrinker, shrinker->best.node_count))
         return false;
     struct shrink_case candidate = shrink_copy(shrinker);
     for (uint32_t i = candidate.count; i-- > 0;)
-        if (!lose_node(&candidate.items[i], place, candidate.node_count))
+        if (!lose_node(&candidate.items[i], place, candidate.node_count, processes))
             remove_item(&candidate, i);
     candidate.node_count--;
     return shrink_try(shrinker, &candidate);

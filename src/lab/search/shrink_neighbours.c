@@ -100,7 +100,7 @@ static bool fewer_clients(struct shrinker *shrinker)
 static bool fewer_nodes(struct shrinker *shrinker)
 {
     struct world_options world = as_long(shrinker);
-    if (world.node_count <= NODES_LEAST)
+    if (world.node_count <= NODES_LEAST || world.gateways > 0)
         return false;
     world.node_count = NODES_LEAST;
     if (try_seeds(shrinker, world, SEEDS_TRIED))

@@ -76,6 +76,7 @@ struct trace_arrow {
 
 struct trace_line {
     uint32_t node, group;
+    bool gateway; /* it asks the members and is none */
 };
 
 enum trace_span_kind { TRACE_DOWN, TRACE_PAUSED, TRACE_CUT, TRACE_FAULT };
@@ -115,6 +116,8 @@ void trace_free(struct trace *trace);
  * protocol says how messages and states are printed. Effects belong to the event before them on the same member. */
 void trace_add_event(struct trace *trace, int64_t at_ns, uint32_t node, const struct group_spec *spec,
                      const struct event *event);
+/* What a member's node sends to clients by itself (a whole message, contract/header.h); of others it knows already. */
+void trace_add_sent(struct trace *trace, uint32_t node, uint32_t to, struct span message);
 void trace_add_effect(struct trace *trace, int64_t at_ns, uint32_t node, const struct group_spec *spec,
                       const struct effect *effect);
 void trace_add_stepped(struct trace *trace, int64_t at_ns, uint32_t node, const struct group_spec *spec,

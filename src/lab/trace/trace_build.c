@@ -1,6 +1,7 @@
 /* A trace from events and effects, as a host tells them. */
 #include <string.h>
 
+#include "contract/header.h"
 #include "lab/trace/trace.h"
 #include "lab/trace/trace_words.h"
 
@@ -25,7 +26,9 @@ void trace_add_event(struct trace *trace, int64_t at_ns, uint32_t node, const st
         .name = string_of(trace, words.name),
         .text = string_of(trace, words.text),
         .state = TRACE_NONE,
-        .from = event->kind == EVENT_MESSAGE ? event->message.from.node : 0,
+        .from = event->kind == EVENT_MESSAGE   ? event->message.from.node
+                : event->kind == EVENT_REQUEST ? event->request.origin
+                                               : 0,
         .key = words.key,
     };
     trace_add_item(trace, &item);
@@ -54,6 +57,22 @@ void trace_add_effect(struct trace *trace, int64_t at_ns, uint32_t node, const s
     };
     bool sends = effect->kind == EFFECT_SEND;
     trace_add_deed(trace, &deed, sends ? effect->send.to : NULL, sends ? effect->send.to_count : 0);
+}
+
+void trace_add_sent(struct trace *trace, uint32_t node, uint32_t to, struct span message)
+{
+    struct trace_words words;
+    struct header header;
+    header_decode(message.data, &header);
+    if (last_step(trace, node, header.group) == NULL || !trace_words_client(message, &words))
+        return;
+    struct trace_deed deed = {
+        .kind = EFFECT_SEND,
+        .name = string_of(trace, words.name),
+        .text = string_of(trace, words.text),
+        .key = words.key,
+    };
+    trace_add_deed(trace, &deed, &to, 1);
 }
 
 void trace_add_stepped(struct trace *trace, int64_t at_ns, uint32_t node, const struct group_spec *spec,
@@ -96,6 +115,12 @@ static void on_effect(void *context, int64_t at_ns, uint32_t place, const struct
     trace_add_effect(context, at_ns, place + 1, spec, effect);
 }
 
+static void on_sent(void *context, int64_t at_ns, uint32_t place, uint32_t to, struct span message)
+{
+    (void)at_ns;
+    trace_add_sent(context, place + 1, to, message);
+}
+
 static void on_stepped(void *context, int64_t at_ns, uint32_t place, const struct group_spec *spec, const void *member)
 {
     trace_add_stepped(context, at_ns, place + 1, spec, member);
@@ -109,7 +134,8 @@ static void on_mark(void *context, int64_t at_ns, uint32_t place, enum world_mar
 struct world_tracer trace_tracer(struct trace *trace)
 {
     return (struct world_tracer){
-        .context = trace, .event = on_event, .effect = on_effect, .stepped = on_stepped, .mark = on_mark};
+        .context = trace, .event = on_event, .effect = on_effect, .stepped = on_stepped, .sent = on_sent,
+        .mark = on_mark};
 }
 
 /* ---- two tracers at one door ---- */
@@ -141,6 +167,14 @@ static void both_stepped(void *context, int64_t at_ns, uint32_t place, const str
             tracers[i].stepped(tracers[i].context, at_ns, place, spec, member);
 }
 
+static void both_sent(void *context, int64_t at_ns, uint32_t place, uint32_t to, struct span message)
+{
+    const struct world_tracer *tracers = context;
+    for (int i = 0; i < 2; i++)
+        if (tracers[i].sent != NULL)
+            tracers[i].sent(tracers[i].context, at_ns, place, to, message);
+}
+
 static void both_marks(void *context, int64_t at_ns, uint32_t place, enum world_mark mark, const char *text)
 {
     const struct world_tracer *tracers = context;
@@ -155,5 +189,6 @@ struct world_tracer trace_tracer_both(struct world_tracer tracers[2])
                                  .event = both_events,
                                  .effect = both_effects,
                                  .stepped = both_stepped,
+                                 .sent = both_sent,
                                  .mark = both_marks};
 }

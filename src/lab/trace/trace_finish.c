@@ -105,6 +105,17 @@ static void set_lines(struct trace *trace)
     }
 }
 
+/* Only gateways hear members' answers. */
+static void find_gateways(struct trace *trace)
+{
+    for (uint32_t i = 0; i < trace->item_count; i++) {
+        const struct trace_item *item = &trace->items[i];
+        if (item->kind == TRACE_STEP && item->event == EVENT_MESSAGE && item->line != TRACE_NONE &&
+            span_equal(trace_text(trace, item->name), span_string("CLIENT_ANSWERS")))
+            trace->lines[item->line].gateway = true;
+    }
+}
+
 /* ---- arrows ---- */
 
 /* Arrows of one (key, from, to), in the order of sending. */
@@ -183,7 +194,7 @@ static void match_items(struct matcher *matcher, uint32_t sent_count, uint32_t *
         struct trace_item *item = &trace->items[i];
         if (item->kind != TRACE_STEP)
             continue;
-        if (item->event == EVENT_MESSAGE)
+        if (item->from != 0)
             item->arrow = receive_arrow(matcher, i, again_at);
         for (uint32_t d = item->deed_first; d < item->deed_first + item->deed_count; d++) {
             trace->deeds[d].arrow_first = trace->arrow_count;
@@ -217,7 +228,7 @@ static bool make_arrows(struct trace *trace)
 {
     uint32_t sent = trace->target_count, received = 0;
     for (uint32_t i = 0; i < trace->item_count; i++)
-        received += trace->items[i].kind == TRACE_STEP && trace->items[i].event == EVENT_MESSAGE;
+        received += trace->items[i].kind == TRACE_STEP && trace->items[i].from != 0;
     uint32_t slots = 64;
     while (slots < 2 * (sent + received))
         slots *= 2;
@@ -373,6 +384,7 @@ bool trace_finish(struct trace *trace)
     if (!trace->finished)
         return false;
     set_lines(trace);
+    find_gateways(trace);
     trace->finished = make_arrows(trace) && make_spans(trace);
     return trace->finished;
 }

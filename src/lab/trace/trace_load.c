@@ -135,7 +135,8 @@ static bool load_step(struct loader *loader, const json_t *object, struct trace_
         !get_string(loader, object, "name", &item->name) || !get_string(loader, object, "state", &item->state))
         return false;
     item->group = (uint32_t)group;
-    if (kind == EVENT_MESSAGE) {
+    bool of_client = kind == EVENT_REQUEST && json_object_get(object, "from") != NULL;
+    if (kind == EVENT_MESSAGE || of_client) {
         if (!get_number(loader, object, "from", true, UINT32_MAX, &from) || !get_key(loader, object, &item->key))
             return false;
         item->from = (uint32_t)from;

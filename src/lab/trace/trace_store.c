@@ -53,7 +53,7 @@ static void write_step(const struct trace *trace, FILE *out, const struct trace_
             item->group, event_kind_name(item->event));
     write_string(trace, out, "name", item->name);
     write_string(trace, out, "text", item->text);
-    if (item->event == EVENT_MESSAGE)
+    if (item->event == EVENT_MESSAGE || item->from != 0)
         fprintf(out, ",\"from\":%u,\"key\":\"%016llx\"", item->from, (unsigned long long)item->key);
     if (item->deed_count > 0) {
         fputs(",\"effects\":[", out);

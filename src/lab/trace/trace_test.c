@@ -10,10 +10,14 @@
 
 #include "base/error.h"
 #include "base/heap_system.h"
+#include "contract/client.h"
+#include "contract/header.h"
 #include "lab/trace/trace_shiviz.h"
 #include "lab/trace/trace_store.h"
 #include "lab/trace/trace_testing.h"
 #include "lab/trace/trace_vectors.h"
+#include "protocol/consensus/raft.h"
+#include "protocol/replica/voter.h"
 
 struct fixture {
     struct heap *heap;
@@ -390,6 +394,46 @@ static void shiviz_gets_clocks_that_count_by_one(void **state)
     free(text);
 }
 
+/* A client's request is an arrow that ends where the member is asked, though its node has taken the message apart; the
+ * answers begin at the member's last step, though it is the node that sends them; and so its line is known. */
+static void what_gateways_ask_and_hear_is_matched(void **state)
+{
+    struct trace *trace = &((struct fixture *)*state)->trace;
+    const struct group_spec gateway = {.self = 5, .protocol = &voter_protocol}, member = {.self = 1,
+                                                                                        .protocol = &raft_protocol};
+    uint8_t length[4], list[] = "answers", whole[HEADER_SIZE + 17 + sizeof list + 16] = {0};
+    uint32_t to = 1;
+    store_u32(length, 6);
+    const struct event turn = {.kind = EVENT_TURN};
+    trace_add_event(trace, 0, 5, &gateway, &turn);
+    struct effect send = {.kind = EFFECT_SEND};
+    send.send = (struct effect_send){.to = &to, .to_count = 1, .type = CLIENT_REQUEST, .head = span_of(length, 4),
+                                     .tail = span_string("bundle")};
+    trace_add_effect(trace, 0, 5, &gateway, &send);
+    struct event asked = {.kind = EVENT_REQUEST};
+    asked.request = (struct event_request){.kind = REQUEST_UPDATE, .origin = 5, .count = 1,
+                                           .bytes = span_string("bundle")};
+    trace_add_event(trace, 10, 1, &member, &asked);
+    trace_add_event(trace, 10, 1, &member, &turn);
+    struct client_answers answers = {.session = 3, .orderer = 1, .answers = span_of(list, sizeof list)};
+    struct span tail, body = span_of(whole + HEADER_SIZE, sizeof whole - HEADER_SIZE);
+    size_t size = message_encode(&client_message_types[CLIENT_ANSWERS], &answers, whole + HEADER_SIZE, &tail);
+    memcpy(whole + HEADER_SIZE + size, tail.data, tail.size); /* behind it there is room for a proof */
+    struct header header = {.kind = HEADER_CLIENT, .type = CLIENT_ANSWERS, .sender = 1};
+    header_seal(0, &header, body, (struct span){0}, whole);
+    trace_add_sent(trace, 1, 5, span_of(whole, sizeof whole));
+    struct event heard = {.kind = EVENT_MESSAGE};
+    heard.message = (struct event_message){.from = {.node = 1}, .type = CLIENT_ANSWERS, .body = &answers};
+    trace_add_event(trace, 20, 5, &gateway, &heard);
+    assert_true(trace_finish(trace));
+    assert_int_equal(trace->arrow_count, 2);
+    assert_int_equal(trace->arrows[0].receive_item, 1);
+    assert_int_equal(trace->arrows[1].send_item, 2);
+    assert_int_equal(trace->arrows[1].receive_item, 3);
+    assert_false(trace->lines[0].gateway);
+    assert_true(trace->lines[1].gateway);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -409,6 +453,7 @@ int main(void)
         TEST(a_stored_trace_is_the_same_trace),
         TEST(what_is_no_trace_is_refused_with_its_line),
         TEST(shiviz_gets_clocks_that_count_by_one),
+        TEST(what_gateways_ask_and_hear_is_matched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

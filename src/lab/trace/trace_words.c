@@ -10,6 +10,8 @@
 
 #include "base/crc32c.h"
 #include "base/hash.h"
+#include "contract/client.h"
+#include "contract/header.h"
 #include "contract/text.h"
 
 static const uint64_t KEY_OF_HASH[2] = {UINT64_C(0x74726163656b6579), UINT64_C(0x6172726f77736f6e)};
@@ -90,10 +92,47 @@ static void words_restore(const struct protocol *protocol, const struct event_re
     }
 }
 
+/* A client's request is its message, which the member's node has taken apart. */
+static uint64_t client_key(const struct event_request *request)
+{
+    const struct client_bundle body = {.bundle = request->bytes};
+    enum client_message type = request->kind == REQUEST_READ ? CLIENT_LOOK : CLIENT_REQUEST;
+    uint8_t head[MESSAGE_HEAD_SIZE_MAX];
+    struct span tail;
+    size_t size = message_encode(&client_message_types[type], &body, head, &tail);
+    return message_key(0, (uint16_t)type, span_of(head, size), tail, 0);
+}
+
+bool trace_words_client(struct span message, struct trace_words *out)
+{
+    struct header header;
+    union {
+        struct client_answers answers;
+        uint8_t bytes[MESSAGE_STRUCT_SIZE_MAX];
+    } body;
+    enum { FIELDS_SIZE = 8 + 1 + 4 + 4 }; /* before the list; behind it stands the proof */
+    header_decode(message.data, &header);
+    struct span encoded = span_of(message.data + HEADER_SIZE, message.size - HEADER_SIZE);
+    if (header.kind != HEADER_CLIENT || header.type != CLIENT_ANSWERS || encoded.size < FIELDS_SIZE)
+        return false;
+    uint32_t size = load_u32(encoded.data + FIELDS_SIZE - 4);
+    if (size > encoded.size - FIELDS_SIZE ||
+        !message_decode(&client_message_types[CLIENT_ANSWERS], span_of(encoded.data, FIELDS_SIZE + size), body.bytes))
+        return false;
+    *out = (struct trace_words){.name = client_message_types[CLIENT_ANSWERS].name};
+    put_fields(out, &client_message_types[CLIENT_ANSWERS], body.bytes);
+    out->key = message_key(0, CLIENT_ANSWERS, span_of(encoded.data, FIELDS_SIZE), body.answers.answers, 0);
+    return true;
+}
+
 static void words_request(const struct event_request *request, struct trace_words *out)
 {
     static const char *const kinds[] = {"update", "read", "count", "call"};
     out->name = kinds[request->kind];
+    if (request->origin != 0)
+        put(out, "client=%u ", request->origin);
+    if (request->origin != 0)
+        out->key = client_key(request);
     put(out, "first=%llu count=%u incomplete=%llu bytes=[%zu]", U64(request->first_number), request->count,
         U64(request->first_incomplete), request->bytes.size);
 }
@@ -179,8 +218,9 @@ static void words_send(struct heap *heap, const struct protocol *protocol, const
 
 static void words_deliver(const struct effect_deliver *deliver, struct trace_words *out)
 {
-    out->name = deliver->kind == DELIVER_READ ? "read" : "update";
-    if (deliver->kind == DELIVER_READ)
+    static const char *const kinds[] = {"update", "read", "look"};
+    out->name = kinds[deliver->kind];
+    if (deliver->kind != DELIVER_UPDATE)
         put(out, "first=%llu count=%u after index=%llu", U64(deliver->first_number), deliver->count,
             U64(deliver->index));
     else
@@ -190,7 +230,7 @@ static void words_deliver(const struct effect_deliver *deliver, struct trace_wor
 
 static void words_reply(const struct effect_reply *reply, struct trace_words *out)
 {
-    static const char *const kinds[] = {"answer", "refused", "again", "count"};
+    static const char *const kinds[] = {"answer", "refused", "again", "order", "count", "indeterminate"};
     out->name = kinds[reply->kind];
     put(out, "%s first=%llu count=%u", reply->read ? "reads" : "updates", U64(reply->first_number), reply->count);
     if (reply->after != 0)

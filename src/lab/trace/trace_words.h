@@ -19,6 +19,8 @@ struct trace_words {
 };
 
 void trace_words_event(const struct protocol *protocol, const struct event *event, struct trace_words *out);
+/* A whole message that a member's node sends to a client (CLIENT_ANSWERS); false: it is another. */
+bool trace_words_client(struct span message, struct trace_words *out);
 /* The heap is for the time of the call. */
 void trace_words_effect(struct heap *heap, const struct protocol *protocol, const struct effect *effect,
                         struct trace_words *out);

@@ -5,12 +5,8 @@
 
 enum { LAST_ROUND = 2 };
 
-#define VALUE_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U8, known) FIELD(S, U64, value)
-#define VECTOR_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, BYTES, vector)
-MESSAGE_STRUCT(bv_value, VALUE_FIELDS)
-MESSAGE_STRUCT(bv_vector, VECTOR_FIELDS)
-static const struct field value_fields[] = {MESSAGE_FIELDS(bv_value, VALUE_FIELDS)};
-static const struct field vector_fields[] = {MESSAGE_FIELDS(bv_vector, VECTOR_FIELDS)};
+static const struct field value_fields[] = {MESSAGE_FIELDS(bv_value, BV_VALUE_FIELDS)};
+static const struct field vector_fields[] = {MESSAGE_FIELDS(bv_vector, BV_VECTOR_FIELDS)};
 static const struct message_type message_types[BV_MESSAGES] = {
     [BV_VALUE] = MESSAGE_TYPE("VALUE", bv_value, value_fields),
     [BV_VECTOR] = MESSAGE_TYPE("VECTOR", bv_vector, vector_fields),
@@ -231,6 +227,26 @@ static void print(const void *state, struct text *out)
     rounds_print(&self->rounds, out);
 }
 
+static void canon_letter(const struct rounds *rounds, uint32_t round, uint32_t from, struct span bytes,
+                         struct canon *out)
+{
+    (void)rounds;
+    (void)from;
+    if (round == 1)
+        cell_canonical(cell_decode(bytes.data), out);
+    else
+        cells_canonical_row(bytes.data, out);
+}
+
+/* Vectors of others are read where the last round ends, and never again. */
+static void canonical(const void *state, struct canon *out)
+{
+    const struct member *self = state;
+    rounds_canonical(&self->rounds, canon_letter, out);
+    canon_u8(out, self->decided);
+    cells_canonical(self->decided ? self->result : self->direct, out);
+}
+
 void byzantine_vectors_look(const void *state, struct agreement_seen *out)
 {
     const struct member *self = state;
@@ -265,4 +281,5 @@ const struct protocol byzantine_vectors_protocol = {
     .status = status,
     .progress = progress,
     .print = print,
+    .canonical = canonical,
 };

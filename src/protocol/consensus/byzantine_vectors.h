@@ -34,6 +34,11 @@ enum byzantine_vectors_ablation {
 
 enum byzantine_vectors_message { BV_VALUE, BV_VECTOR, BV_MESSAGES };
 
+#define BV_VALUE_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U8, known) FIELD(S, U64, value)
+#define BV_VECTOR_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, BYTES, vector)
+MESSAGE_STRUCT(bv_value, BV_VALUE_FIELDS)
+MESSAGE_STRUCT(bv_vector, BV_VECTOR_FIELDS)
+
 extern const struct protocol byzantine_vectors_protocol;
 
 /* ---- what the laboratory looks at ---- */

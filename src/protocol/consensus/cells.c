@@ -48,6 +48,18 @@ void cells_print(const struct cell *cells, uint32_t count, struct text *out)
     }
 }
 
+void cells_canonical(const struct cell *cells, struct canon *out)
+{
+    for (uint32_t i = 0; i < out->member_count; i++)
+        cell_canonical(cells[canon_place(out, i)], out);
+}
+
+void cells_canonical_row(const uint8_t *bytes, struct canon *out)
+{
+    for (uint32_t i = 0; i < out->member_count; i++)
+        cell_canonical(cell_decode(bytes + (size_t)canon_place(out, i) * CELL_SIZE), out);
+}
+
 bool cell_reply(struct buffer *out, struct cell cell)
 {
     return cell.known ? reply_integer(out, (int64_t)cell.value) : reply_null(out);

@@ -43,6 +43,16 @@ void cell_print(struct cell cell, struct text *out);
 /* "1,2,UNKNOWN,4". */
 void cells_print(const struct cell *cells, uint32_t count, struct text *out);
 
+static inline void cell_canonical(struct cell cell, struct canon *out)
+{
+    canon_u8(out, cell.known);
+    canon_u64(out, cell.value);
+}
+
+/* A row by member, of cells or as encoded, in the order of a renaming. */
+void cells_canonical(const struct cell *cells, struct canon *out);
+void cells_canonical_row(const uint8_t *bytes, struct canon *out);
+
 /* An integer or null, as RESP3. False: the heap is full. */
 bool cell_reply(struct buffer *out, struct cell cell);
 /* An array of them. */

@@ -3,12 +3,8 @@
 
 #include "base/panic.h"
 
-#define PROPOSAL_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, set)
-#define DECIDED_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, U8, known) FIELD(S, U64, value)
-MESSAGE_STRUCT(flooding_proposal, PROPOSAL_FIELDS)
-MESSAGE_STRUCT(flooding_decided, DECIDED_FIELDS)
-static const struct field proposal_fields[] = {MESSAGE_FIELDS(flooding_proposal, PROPOSAL_FIELDS)};
-static const struct field decided_fields[] = {MESSAGE_FIELDS(flooding_decided, DECIDED_FIELDS)};
+static const struct field proposal_fields[] = {MESSAGE_FIELDS(flooding_proposal, FLOODING_PROPOSAL_FIELDS)};
+static const struct field decided_fields[] = {MESSAGE_FIELDS(flooding_decided, FLOODING_DECIDED_FIELDS)};
 static const struct message_type message_types[FLOODING_MESSAGES] = {
     [FLOODING_PROPOSAL] = MESSAGE_TYPE("PROPOSAL", flooding_proposal, proposal_fields),
     [FLOODING_DECIDED] = MESSAGE_TYPE("DECIDED", flooding_decided, decided_fields),
@@ -277,6 +273,35 @@ static void print(const void *state, struct text *out)
     rounds_print(&self->rounds, out);
 }
 
+static void canon_letter(const struct rounds *rounds, uint32_t round, uint32_t from, struct span bytes,
+                         struct canon *out)
+{
+    (void)rounds;
+    (void)round;
+    (void)from;
+    if (bytes.size == CELL_SIZE)
+        cell_canonical(cell_decode(bytes.data), out);
+    else
+        cells_canonical_row(bytes.data, out);
+}
+
+static void canon_places(uint64_t places, struct canon *out)
+{
+    for (uint32_t i = 0; i < out->member_count; i++)
+        canon_u8(out, places >> canon_place(out, i) & 1);
+}
+
+static void canonical(const void *state, struct canon *out)
+{
+    const struct member *self = state;
+    rounds_canonical(&self->rounds, canon_letter, out);
+    cells_canonical(self->set, out);
+    canon_places(self->heard, out);
+    canon_places(self->heard_before, out);
+    canon_u8(out, (uint8_t)(self->decided | self->told << 1 | self->decision_heard << 2));
+    cell_canonical(self->decision, out);
+}
+
 void flooding_look(const void *state, struct flooding_seen *out)
 {
     const struct member *self = state;
@@ -304,7 +329,7 @@ static const char *const early_ablations[] = {
     .members_for_k = MEMBERS_K_PLUS_1, .maturity = MATURITY_LAB,                                                       \
     .messages = {.types = message_types, .count = FLOODING_MESSAGES}, .heap_size = heap_bytes,                         \
     .effects_max = effects_max, .scratch_max = scratch_max, .step = step, .check = check, .status = status,            \
-    .progress = progress, .print = print
+    .progress = progress, .print = print, .canonical = canonical
 
 const struct protocol flooding_protocol = {
     .name = "flooding",

@@ -42,6 +42,12 @@ enum flooding_ablation {
 
 enum flooding_message { FLOODING_PROPOSAL, FLOODING_DECIDED, FLOODING_MESSAGES };
 
+#define FLOODING_PROPOSAL_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, set)
+#define FLOODING_DECIDED_FIELDS(FIELD, S) \
+    FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, U8, known) FIELD(S, U64, value)
+MESSAGE_STRUCT(flooding_proposal, FLOODING_PROPOSAL_FIELDS)
+MESSAGE_STRUCT(flooding_decided, FLOODING_DECIDED_FIELDS)
+
 extern const struct protocol flooding_protocol;
 extern const struct protocol flooding_early_protocol;
 

@@ -6,9 +6,7 @@
 
 enum { LEVELS_MAX = ORAL_M_MAX + 1 };
 
-#define RELAY_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, values)
-MESSAGE_STRUCT(oral_relay, RELAY_FIELDS)
-static const struct field relay_fields[] = {MESSAGE_FIELDS(oral_relay, RELAY_FIELDS)};
+static const struct field relay_fields[] = {MESSAGE_FIELDS(oral_relay, ORAL_RELAY_FIELDS)};
 static const struct message_type message_types[ORAL_MESSAGES] = {
     [ORAL_RELAY] = MESSAGE_TYPE("RELAY", oral_relay, relay_fields),
 };
@@ -77,6 +75,11 @@ static size_t message_size(uint32_t n, uint32_t round)
     for (uint32_t i = 2; i <= round; i++)
         values *= n > i ? n - i : 0;
     return values * CELL_SIZE;
+}
+
+uint32_t oral_messages_values(uint32_t member_count, uint32_t round)
+{
+    return (uint32_t)(message_size(member_count, round) / CELL_SIZE);
 }
 
 static size_t message_size_max(const struct group_spec *spec)
@@ -300,6 +303,53 @@ static void print(const void *state, struct text *out)
     rounds_print(&self->rounds, out);
 }
 
+/* Today's path of a path under the renaming. */
+static uint32_t path_of(const struct canon *out, uint32_t path, uint32_t length, uint32_t n)
+{
+    uint32_t today = 0, power = 1;
+    for (uint32_t i = 0; i < length; i++, path /= n, power *= n)
+        today += canon_place(out, path % n) * power;
+    return today;
+}
+
+void oral_messages_canonical_row(uint32_t round, uint32_t from, uint32_t to, struct span row, struct canon *out)
+{
+    uint32_t n = out->member_count;
+    if (round <= 1 || row.size != message_size(n, round)) {
+        canon_bytes(out, row.data, row.size);
+        return;
+    }
+    for (uint32_t path = 0; path < level_size(n, round - 1); path++) {
+        uint32_t today = path_of(out, path, round - 1, n);
+        if (!is_told(today, round - 1, n, from, to))
+            continue;
+        size_t before = 0;
+        for (uint32_t i = 0; i < today; i++)
+            before += is_told(i, round - 1, n, from, to);
+        cell_canonical(cell_decode(row.data + before * CELL_SIZE), out);
+    }
+}
+
+static void canon_letter(const struct rounds *rounds, uint32_t round, uint32_t from, struct span bytes,
+                         struct canon *out)
+{
+    oral_messages_canonical_row(round, from, rounds->place, bytes, out);
+}
+
+/* The tree is read until it is resolved. */
+static void canonical(const void *state, struct canon *out)
+{
+    const struct member *self = state;
+    uint32_t n = rounds_members(&self->rounds);
+    rounds_canonical(&self->rounds, canon_letter, out);
+    canon_u8(out, self->decided);
+    if (self->decided)
+        cells_canonical(self->result, out);
+    for (uint32_t length = 1; !self->decided && length <= self->rounds.last; length++)
+        for (uint32_t path = 0; path < level_size(n, length); path++)
+            cell_canonical(self->levels[length - 1][path_of(out, path, length, n)], out);
+}
+
 void oral_messages_look(const void *state, struct agreement_seen *out)
 {
     const struct member *self = state;
@@ -340,4 +390,5 @@ const struct protocol oral_messages_protocol = {
     .status = status,
     .progress = progress,
     .print = print,
+    .canonical = canonical,
 };

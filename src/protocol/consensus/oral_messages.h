@@ -42,12 +42,20 @@ enum oral_messages_ablation {
 
 enum { ORAL_RELAY, ORAL_MESSAGES };
 
+#define ORAL_RELAY_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, values)
+MESSAGE_STRUCT(oral_relay, ORAL_RELAY_FIELDS)
+
 extern const struct protocol oral_messages_protocol;
 
 /* m for a group of that size. */
 uint32_t oral_messages_m(uint32_t member_count);
 
 /* ---- what the laboratory looks at ---- */
+
+/* How many values a message of that round holds. */
+uint32_t oral_messages_values(uint32_t member_count, uint32_t round);
+/* Those of a message between two places, under a renaming. */
+void oral_messages_canonical_row(uint32_t round, uint32_t from, uint32_t to, struct span row, struct canon *out);
 
 void oral_messages_look(const void *self, struct agreement_seen *out);
 /* Values that this member sent since it started. */

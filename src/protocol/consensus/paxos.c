@@ -9,12 +9,12 @@ FIELDS(paxos_accept, PAXOS_ACCEPT_FIELDS)
 FIELDS(paxos_accepted, PAXOS_ACCEPTED_FIELDS)
 FIELDS(paxos_nack, PAXOS_NACK_FIELDS)
 FIELDS(paxos_beat_ack, PAXOS_BEAT_ACK_FIELDS)
-FIELDS(paxos_forward, PAXOS_FORWARD_FIELDS)
-FIELDS(paxos_refuse, PAXOS_REFUSE_FIELDS)
-FIELDS(paxos_read, PAXOS_READ_FIELDS)
-FIELDS(paxos_read_ack, PAXOS_READ_ACK_FIELDS)
-FIELDS(paxos_count, PAXOS_COUNT_FIELDS)
-FIELDS(paxos_count_ack, PAXOS_COUNT_ACK_FIELDS)
+FIELDS(leader_forward, LEADER_FORWARD_FIELDS)
+FIELDS(leader_refuse, LEADER_REFUSE_FIELDS)
+FIELDS(leader_read, LEADER_READ_FIELDS)
+FIELDS(leader_read_ack, LEADER_READ_ACK_FIELDS)
+FIELDS(leader_count, LEADER_COUNT_FIELDS)
+FIELDS(leader_count_ack, LEADER_COUNT_ACK_FIELDS)
 FIELDS(paxos_install, PAXOS_INSTALL_FIELDS)
 FIELDS(paxos_recover, PAXOS_RECOVER_FIELDS)
 FIELDS(paxos_recover_ack, PAXOS_RECOVER_ACK_FIELDS)
@@ -30,12 +30,12 @@ static const struct message_type message_types[] = {
     [PAXOS_ACCEPTED] = MESSAGE_TYPE("ACCEPTED", paxos_accepted, paxos_accepted_fields),
     [PAXOS_NACK] = MESSAGE_TYPE("NACK", paxos_nack, paxos_nack_fields),
     [PAXOS_BEAT_ACK] = MESSAGE_TYPE("BEAT_ACK", paxos_beat_ack, paxos_beat_ack_fields),
-    [PAXOS_FORWARD] = MESSAGE_TYPE("FORWARD", paxos_forward, paxos_forward_fields),
-    [PAXOS_REFUSE] = MESSAGE_TYPE("REFUSE", paxos_refuse, paxos_refuse_fields),
-    [PAXOS_READ] = MESSAGE_TYPE("READ", paxos_read, paxos_read_fields),
-    [PAXOS_READ_ACK] = MESSAGE_TYPE("READ_ACK", paxos_read_ack, paxos_read_ack_fields),
-    [PAXOS_COUNT] = MESSAGE_TYPE("COUNT", paxos_count, paxos_count_fields),
-    [PAXOS_COUNT_ACK] = MESSAGE_TYPE("COUNT_ACK", paxos_count_ack, paxos_count_ack_fields),
+    [PAXOS_FORWARD] = MESSAGE_TYPE("FORWARD", leader_forward, leader_forward_fields),
+    [PAXOS_REFUSE] = MESSAGE_TYPE("REFUSE", leader_refuse, leader_refuse_fields),
+    [PAXOS_READ] = MESSAGE_TYPE("READ", leader_read, leader_read_fields),
+    [PAXOS_READ_ACK] = MESSAGE_TYPE("READ_ACK", leader_read_ack, leader_read_ack_fields),
+    [PAXOS_COUNT] = MESSAGE_TYPE("COUNT", leader_count, leader_count_fields),
+    [PAXOS_COUNT_ACK] = MESSAGE_TYPE("COUNT_ACK", leader_count_ack, leader_count_ack_fields),
     [PAXOS_INSTALL] = MESSAGE_TYPE("INSTALL", paxos_install, paxos_install_fields),
     [PAXOS_RECOVER] = MESSAGE_TYPE("RECOVER", paxos_recover, paxos_recover_fields),
     [PAXOS_RECOVER_ACK] = MESSAGE_TYPE("RECOVER_ACK", paxos_recover_ack, paxos_recover_ack_fields),
@@ -52,27 +52,11 @@ const struct message_table paxos_messages = {message_types, PAXOS_MESSAGE_COUNT}
 const struct message_table paxos_records = {record_types, PAXOS_RECORD_COUNT};
 const struct message_type paxos_part_type = MESSAGE_TYPE("PART", paxos_part, paxos_part_fields);
 
-struct paxos_peer *paxos_peer_find(struct paxos *self, uint32_t node)
-{
-    uint32_t low = 0, high = self->member_count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (self->peers[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < self->member_count && self->peers[low].node == node ? &self->peers[low] : NULL;
-}
-
 uint64_t paxos_store(struct paxos *self, const struct event *event, uint16_t type, const void *body,
                     struct effects *out)
 {
-    if (self->last_position == self->stored_position)
-        self->unstored_since_ns = event->now_ns;
     uint64_t position = effect_store(out, &paxos_records, PAXOS_SLOT, type, body);
-    invariant(position > self->last_position, "positions rise");
-    self->last_position = position;
+    own_disk_write(&self->disk, position, event->now_ns);
     return position;
 }
 
@@ -99,13 +83,7 @@ uint64_t paxos_state_after(struct paxos *self, const struct event *event, struct
 {
     if (self->state_dirty)
         state_store(self, event, 0, out);
-    return paxos_after(self, self->state_position);
-}
-
-bool paxos_disk_stalled(const struct paxos *self, int64_t now_ns)
-{
-    return self->last_position != self->stored_position &&
-           now_ns - self->unstored_since_ns > self->spec->tuning.election_timeout_ns;
+    return own_disk_after(&self->disk, self->state_position);
 }
 
 void paxos_reject(struct effects *out, const char *why, uint32_t node)
@@ -151,13 +129,8 @@ struct paxos_cell *paxos_take_entry(struct paxos *self, const struct event *even
 
 static void on_stored(struct paxos *self, const struct event *event, struct effects *out)
 {
-    const struct event_stored *stored = &event->stored;
-    self->disk_full = stored->room_bytes == 0;
-    if (stored->position <= self->stored_position)
+    if (!own_disk_stored(&self->disk, &event->stored, event->now_ns))
         return;
-    invariant(stored->position <= self->last_position, "only what was stored can be on disk");
-    self->stored_position = stored->position;
-    self->unstored_since_ns = event->now_ns;
     if (self->role == PAXOS_LEADER)
         paxos_lead_stored(self);
     else
@@ -166,12 +139,12 @@ static void on_stored(struct paxos *self, const struct event *event, struct effe
 
 static void on_peer(struct paxos *self, const struct event *event, struct effects *out)
 {
-    struct paxos_peer *peer = paxos_peer_find(self, event->peer.node);
-    if (peer == NULL || peer->node == self->self_node)
+    struct peer *peer = peers_find(&self->peers, event->peer.node);
+    if (peer == NULL || peer->node == self->peers.self_node)
         return;
     if (event->peer.state == PEER_CONNECTED)
         peer->incarnation_open = true;
-    if (self->role == PAXOS_LEADER && peer->pace == PAXOS_STREAM) {
+    if (self->role == PAXOS_LEADER && peer->pace == PACE_STREAM) {
         /* What was on the way is lost, or may be. */
         paxos_stream_from(self, peer, peer->match);
     } else if (self->role == PAXOS_LEADER && event->peer.state == PEER_CONNECTED) {
@@ -193,20 +166,6 @@ static void on_timeout(struct paxos *self, const struct event *event, struct eff
         paxos_read_timeout(self, event, out);
 }
 
-/* Keeps account of the sender's incarnation. False: the message is of a former life and is dropped. */
-static bool incarnation_current(struct paxos *self, struct paxos_peer *peer, uint64_t incarnation)
-{
-    if (peer->incarnation == incarnation)
-        return true;
-    if (incarnation < peer->incarnation && !peer->incarnation_open)
-        return false;
-    if (peer->incarnation != 0)
-        paxos_peer_restarted(self, peer);
-    peer->incarnation = incarnation;
-    peer->incarnation_open = false;
-    return true;
-}
-
 typedef void handler(struct paxos *self, const struct event *event, struct effects *out);
 
 static handler *const handlers[PAXOS_MESSAGE_COUNT] = {
@@ -216,12 +175,12 @@ static handler *const handlers[PAXOS_MESSAGE_COUNT] = {
     [PAXOS_ACCEPTED] = paxos_on_accepted,
     [PAXOS_NACK] = paxos_on_nack,
     [PAXOS_BEAT_ACK] = paxos_on_beat_ack,
-    [PAXOS_FORWARD] = paxos_on_forward,
-    [PAXOS_REFUSE] = paxos_on_refuse,
-    [PAXOS_READ] = paxos_on_read,
-    [PAXOS_READ_ACK] = paxos_on_read_ack,
-    [PAXOS_COUNT] = paxos_on_count,
-    [PAXOS_COUNT_ACK] = paxos_on_count_ack,
+    [PAXOS_FORWARD] = paxos_on_leader_message,
+    [PAXOS_REFUSE] = paxos_on_leader_message,
+    [PAXOS_READ] = paxos_on_leader_message,
+    [PAXOS_READ_ACK] = paxos_on_leader_message,
+    [PAXOS_COUNT] = paxos_on_leader_message,
+    [PAXOS_COUNT_ACK] = paxos_on_leader_message,
     [PAXOS_INSTALL] = paxos_on_install,
     [PAXOS_RECOVER] = paxos_on_recover,
     [PAXOS_RECOVER_ACK] = paxos_on_recover_ack,
@@ -230,14 +189,18 @@ static handler *const handlers[PAXOS_MESSAGE_COUNT] = {
 static void on_message(struct paxos *self, const struct event *event, struct effects *out)
 {
     const struct event_message *message = &event->message;
-    struct paxos_peer *peer = paxos_peer_find(self, message->from.node);
-    if (peer == NULL || peer->node == self->self_node || message->slot != PAXOS_SLOT ||
+    struct peer *peer = peers_find(&self->peers, message->from.node);
+    if (peer == NULL || peer->node == self->peers.self_node || message->slot != PAXOS_SLOT ||
         message->type >= PAXOS_MESSAGE_COUNT) {
         paxos_reject(out, "rejected: not from a member, or of no known type", message->from.node);
         return;
     }
-    if (incarnation_current(self, peer, message->incarnation))
-        handlers[message->type](self, event, out);
+    enum peer_life life = peers_life(peer, message->incarnation);
+    if (life == PEER_FORMER)
+        return;
+    if (life == PEER_RESTARTED)
+        paxos_peer_restarted(self, peer);
+    handlers[message->type](self, event, out);
 }
 
 /* Everything of this turn is in. The followers come first, so that their disks work while this member's service does
@@ -250,7 +213,7 @@ static void on_turn(struct paxos *self, const struct event *event, struct effect
     else
         paxos_accept_turn(self, event, out);
     paxos_deliver(self, out);
-    paxos_read_deliver(self, event, out);
+    paxos_read_deliver(self, out);
     paxos_checkpoint(self, out);
 }
 
@@ -293,88 +256,51 @@ static void step(void *member, const struct event *event, struct effects *out)
         state_store(self, event, 0, out);
 }
 
-static uint32_t flight_max(const struct group_spec *spec)
-{
-    uint32_t wanted = spec->tuning.append_inflight_max;
-    return wanted == 0 ? 1 : wanted < PAXOS_FLIGHT_MAX ? wanted : PAXOS_FLIGHT_MAX;
-}
-
 /* Memory comes as a few blocks whose sizes follow from the specification. The heap's own header, its classes' runs
  * and the rounding of each block are covered by an eighth and a fixed sum. */
 static size_t heap_bytes(const struct group_spec *spec)
 {
-    size_t members = spec->member_count;
     size_t cells = paxos_window_capacity(spec->tuning.log_entries_max);
     size_t bytes = sizeof(struct paxos) + cells * sizeof(struct paxos_cell);
-    bytes += members * (sizeof(struct paxos_peer) + flight_max(spec) * sizeof(struct paxos_flight));
-    bytes += members * (2 * sizeof(uint32_t) + 2 * (sizeof(uint64_t) + 2 * sizeof(uint32_t)));
+    bytes += peers_bytes(spec) + spec->member_count * sizeof(uint64_t);
     bytes += bytes / 8 + ((size_t)128 << 10);
     return bytes > HEAP_REGION_SIZE_MIN ? bytes : HEAP_REGION_SIZE_MIN;
 }
 
 /* The longest steps: an ACCEPT of a new leader (a record each, the promise, all waiting reads handed back, peers that
- * are trusted again), and a TURN (PAXOS_FILLS_MAX no-ops of one who begins to lead, PAXOS_SENDS_MAX messages, one
+ * are trusted again), and a TURN (PAXOS_FILLS_MAX no-ops of one who begins to lead, PACING_SENDS_MAX messages, one
  * INSTALL, one answer to a read and one light message a member, deliveries, reads). */
 static uint32_t effects_max(const struct group_spec *spec)
 {
-    return PAXOS_ACCEPT_RECORDS_MAX + PAXOS_FILLS_MAX + PAXOS_DELIVERIES_MAX + 3 * PAXOS_READ_RANGES_MAX + 32 +
-           (PAXOS_SENDS_MAX + 6) * spec->member_count;
+    return PAXOS_ACCEPT_RECORDS_MAX + PAXOS_FILLS_MAX + PAXOS_DELIVERIES_MAX + 3 * READS_RANGES_MAX + 32 +
+           (PACING_SENDS_MAX + 6) * spec->member_count;
 }
 
 /* An effect's head is never longer than its struct, aligned; besides there are lists of receivers. */
 static size_t scratch_max(const struct group_spec *spec)
 {
     return effects_max(spec) * (sizeof(struct paxos_promise) + 32) +
-           (size_t)(PAXOS_SENDS_MAX + 4) * (spec->member_count * sizeof(uint32_t) + 8) + 1024;
-}
-
-static void *take(struct heap *heap, size_t size)
-{
-    void *block = heap_alloc_zero(heap, size);
-    invariant(block != NULL, "heap_size covers what a member takes");
-    return block;
-}
-
-static void quorum_create(struct heap *heap, struct raft_quorum *quorum, uint32_t members)
-{
-    uint64_t *value = take(heap, members * sizeof(uint64_t));
-    uint32_t *order = take(heap, members * sizeof(uint32_t));
-    uint32_t *rank = take(heap, members * sizeof(uint32_t));
-    raft_quorum_init(quorum, value, order, rank, members);
+           (size_t)(PACING_SENDS_MAX + 4) * (spec->member_count * sizeof(uint32_t) + 8) + 1024;
 }
 
 static void *create(struct heap *heap, const struct group_spec *spec, uint64_t seed)
 {
-    struct paxos *self = take(heap, sizeof *self);
+    struct paxos *self = heap_alloc_zero(heap, sizeof *self);
     uint64_t capacity = paxos_window_capacity(spec->tuning.log_entries_max);
     /* Not cleared: the window may be large, and its pages are to be touched only as it grows. */
     struct paxos_cell *ring = heap_alloc(heap, capacity * sizeof *ring);
-    invariant(ring != NULL, "heap_size covers the window");
+    invariant(self != NULL && ring != NULL, "heap_size covers what a member takes");
     paxos_window_init(&self->window, ring, capacity);
     random_seed(&self->random, seed);
     self->spec = spec;
-    self->self_node = spec->self;
-    self->member_count = spec->member_count;
-    self->majority = spec->member_count / 2 + 1;
-    if (paxos_ablated(self, PAXOS_ABLATION_QUORUM_SMALL) && self->majority > 1)
-        self->majority--;
-    self->flight_max = flight_max(spec);
-    self->timer_at_ns = EFFECT_DISARM;
-    self->peers = take(heap, spec->member_count * sizeof *self->peers);
-    self->others = take(heap, spec->member_count * sizeof *self->others);
-    self->pick = take(heap, spec->member_count * sizeof *self->pick);
-    quorum_create(heap, &self->match_quorum, spec->member_count);
-    quorum_create(heap, &self->beat_quorum, spec->member_count);
-    int place = spec_member_place(spec, spec->self);
-    invariant(place >= 0, "a member belongs to its group");
-    self->self_place = (uint32_t)place;
-    uint32_t others = 0;
-    for (uint32_t i = 0; i < spec->member_count; i++) {
-        self->peers[i].node = spec->members[i];
-        self->peers[i].flights = take(heap, self->flight_max * sizeof(struct paxos_flight));
-        if (i != self->self_place)
-            self->others[others++] = spec->members[i];
-    }
+    peers_create(&self->peers, heap, spec);
+    if (paxos_ablated(self, PAXOS_ABLATION_QUORUM_SMALL) && self->peers.majority > 1)
+        self->peers.majority--;
+    self->reported = heap_alloc_zero(heap, spec->member_count * sizeof *self->reported);
+    invariant(self->reported != NULL, "heap_size covers what a member takes");
+    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, PAXOS_SLOT,
+                          PAXOS_TIMER_ELECTION);
+    paxos_request_create(self);
     return self;
 }
 
@@ -404,9 +330,9 @@ static void status(const void *member, struct member_status *out)
 static bool progress(const void *member, uint32_t place, struct member_progress *out)
 {
     const struct paxos *self = member;
-    if (self->role != PAXOS_LEADER || place + 1 >= self->member_count)
+    if (self->role != PAXOS_LEADER || place + 1 >= self->peers.count)
         return false;
-    const struct paxos_peer *peer = &self->peers[place + (place >= self->self_place)];
+    const struct peer *peer = &self->peers.list[place + (place >= self->peers.self_place)];
     *out = (struct member_progress){peer->node, index_of(self, peer->match), peer->suspected ? 1 : 0};
     return true;
 }
@@ -424,7 +350,7 @@ const struct protocol paxos_protocol = {
     .durable = true,
     .masks = MASKS_TIMING,
     .members_for_k = MEMBERS_2K_PLUS_1,
-    .maturity = MATURITY_LAB,
+    .maturity = MATURITY_PRODUCTION,
     .messages = {message_types, PAXOS_MESSAGE_COUNT},
     .records = {record_types, PAXOS_RECORD_COUNT},
     .ablations = ablations,

@@ -12,9 +12,10 @@
  * Files: paxos.c (tables, creation, dispatch), paxos_rules.h (one slot's rules), paxos_window.c (slots in memory),
  * paxos_restore.c (restart), paxos_prepare.c (phase 1: roles and the candidate), paxos_promise.c (phase 1: the
  * acceptor), paxos_lead.c and paxos_progress.c (phase 2: the leader), paxos_accept.c (phase 2: the acceptor and
- * learner), paxos_request.c (updates, forwarding), paxos_read.c (reads), paxos_snapshot.c (delivery, checkpoints,
- * adoption), paxos_recover.c (members that forgot), paxos_check.c (invariants), paxos_print.c, paxos_look.c,
- * paxos_canonical.c.
+ * learner), paxos_request.c (what clients ask for), paxos_snapshot.c (delivery, checkpoints, adoption), paxos_recover.c
+ * (members that forgot), paxos_check.c (invariants), paxos_print.c, paxos_look.c, paxos_canonical.c. Shared with Raft:
+ * peers.h (who counts), pacing.h (what each is sent), reads.h, intake.h (updates, forwarding), election_timer.h,
+ * own_disk.h, quorum.h.
  *
  * Deviations, each explained where it is made: a value that a new leader proposes anew is not written again, a RENEW
  * record says that it was accepted in the new ballot; reports of phase 1 come in pieces that the candidate asks for;
@@ -89,26 +90,6 @@ MESSAGE_STRUCT(paxos_nack, PAXOS_NACK_FIELDS)
     FIELD(S, U64, round) FIELD(S, U64, beat) FIELD(S, U64, received) FIELD(S, U8, voter)
 MESSAGE_STRUCT(paxos_beat_ack, PAXOS_BEAT_ACK_FIELDS)
 
-#define PAXOS_FORWARD_FIELDS(FIELD, S) FIELD(S, BYTES, bundle)
-MESSAGE_STRUCT(paxos_forward, PAXOS_FORWARD_FIELDS)
-
-/* Refused for good, with the error's text. */
-#define PAXOS_REFUSE_FIELDS(FIELD, S)                                                                                  \
-    FIELD(S, INCARNATION, incarnation) FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, BYTES, text)
-MESSAGE_STRUCT(paxos_refuse, PAXOS_REFUSE_FIELDS)
-
-#define PAXOS_READ_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
-MESSAGE_STRUCT(paxos_read, PAXOS_READ_FIELDS)
-
-#define PAXOS_READ_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, slot) FIELD(S, TIME, time)
-MESSAGE_STRUCT(paxos_read_ack, PAXOS_READ_ACK_FIELDS)
-
-#define PAXOS_COUNT_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index)
-MESSAGE_STRUCT(paxos_count, PAXOS_COUNT_FIELDS)
-
-#define PAXOS_COUNT_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
-MESSAGE_STRUCT(paxos_count_ack, PAXOS_COUNT_ACK_FIELDS)
-
 /* The checkpoint ends with `slot`, whose last command has `index`; the leader has proposed up to `last`. */
 #define PAXOS_INSTALL_FIELDS(FIELD, S)                                                                                 \
     FIELD(S, U64, round) FIELD(S, U64, slot) FIELD(S, U64, index) FIELD(S, U64, digest) FIELD(S, U64, beat)            \
@@ -156,7 +137,6 @@ enum {
     PAXOS_ACCEPT_RECORDS_MAX = 128, /* entries in one ACCEPT or PROMISE */
     PAXOS_DELIVERIES_MAX = 64,      /* slots delivered in one step */
     PAXOS_FILLS_MAX = 64,           /* holes filled in one step */
-    PAXOS_READ_RANGES_MAX = 64,     /* runs of consecutive numbers of waiting reads, in each list */
 };
 
 enum paxos_role { PAXOS_FOLLOWER, PAXOS_PRE_CANDIDATE, PAXOS_CANDIDATE, PAXOS_LEADER };

@@ -21,8 +21,8 @@ bool paxos_follow_leader(struct paxos *self, const struct event *event, uint64_t
     if (paxos_ballot_compare(ballot, self->promised) > 0 || self->role != PAXOS_FOLLOWER || self->leader != from)
         paxos_become_follower(self, event, ballot, from, out);
     self->heard_ns = event->now_ns;
-    self->quick_tries = 0;
-    paxos_postpone(self, event->now_ns);
+    self->timer.quick_tries = 0;
+    election_timer_postpone(&self->timer, event->now_ns);
     if (self->state_dirty)
         (void)paxos_state_after(self, event, out); /* the promise lies in the log before the ballot's proposals */
     if (beat > self->beat_seen) {
@@ -35,7 +35,7 @@ bool paxos_follow_leader(struct paxos *self, const struct event *event, uint64_t
 void paxos_match_anew(struct paxos *self)
 {
     self->matched = self->commit;
-    self->match_after = self->last_position;
+    self->match_after = self->disk.written;
     self->beat_seen = 0;
     self->beat_ack_due = self->ack_due = false;
     self->held_back = 0;
@@ -120,7 +120,7 @@ static void accept_lower(struct paxos *self, const struct event *event, struct e
     take_records(self, event, accept->records, ballot, out);
     const struct paxos_accepted ack = {.round = accept->round, .match = accept->last, .voter = 1};
     effect_send_one(out, &paxos_messages, PAXOS_SLOT, PAXOS_ACCEPTED, &ack, event->message.from.node)->after =
-        paxos_after(self, self->last_position);
+        own_disk_after(&self->disk, self->disk.written);
 }
 
 void paxos_on_accept(struct paxos *self, const struct event *event, struct effects *out)
@@ -164,7 +164,7 @@ static void send_accepted(struct paxos *self, const struct event *event, struct 
         .voter = !self->recovering,
     };
     uint64_t after = paxos_state_after(self, event, out);
-    if (after < paxos_after(self, self->match_after))
+    if (after < own_disk_after(&self->disk, self->match_after))
         after = self->match_after;
     if (paxos_ablated(self, PAXOS_ABLATION_ACCEPT_NOT_STORED))
         after = 0;

@@ -18,15 +18,6 @@ static void canon_ballot(struct canon *out, struct paxos_ballot ballot)
     canon_u64(out, ballot.node);
 }
 
-static void canon_ranges(struct canon *out, const struct paxos_ranges *ranges)
-{
-    canon_u64(out, ranges->count);
-    for (uint32_t i = 0; i < ranges->count; i++) {
-        canon_u64(out, ranges->list[i].first_number);
-        canon_u64(out, ranges->list[i].count);
-    }
-}
-
 static void canon_window(struct canon *out, const struct paxos *self, uint64_t stored)
 {
     const struct paxos_window *window = &self->window;
@@ -55,10 +46,7 @@ static void canon_promise(struct canon *out, const struct paxos *self, uint64_t 
     canon_u8(out, self->recovering);
     canon_u8(out, self->state_dirty);
     canon_position(out, self->state_position, stored);
-    canon_position(out, self->last_position, stored);
-    int64_t waited_ns = self->last_position == self->stored_position ? 0 : self->now_ns - self->unstored_since_ns;
-    canon_u8(out, waited_ns > 0); /* else the next event comes one timeout after the write, which is not yet too late */
-    canon_u8(out, self->disk_full);
+    own_disk_canonical(&self->disk, stored, self->now_ns, out);
 }
 
 static void canon_role(struct canon *out, const struct paxos *self, uint64_t stored)
@@ -66,8 +54,7 @@ static void canon_role(struct canon *out, const struct paxos *self, uint64_t sto
     canon_u8(out, (uint8_t)self->role);
     canon_node(out, self->leader);
     canon_u8(out, paxos_ballot_same(self->view_ballot, self->promised));
-    canon_u8(out, self->timer_at_ns != EFFECT_DISARM);
-    canon_u64(out, self->quick_tries);
+    election_timer_canonical(&self->timer, out);
     canon_u64(out, self->commit);
     canon_u64(out, self->commit_index);
     canon_u64(out, self->applied);
@@ -85,23 +72,16 @@ static void canon_candidate(struct canon *out, const struct paxos *self)
     canon_u64(out, self->prepare_from);
     canon_u8(out, self->own_stored);
     canon_u64(out, self->fill_next);
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        canon_u8(out, self->peers[canon_place(out, i)].pre_granted);
-        canon_u64(out, self->peers[canon_place(out, i)].reported);
+    for (uint32_t i = 0; i < self->peers.count; i++) {
+        canon_u8(out, self->peers.list[canon_place(out, i)].granted);
+        canon_u64(out, self->reported[canon_place(out, i)]);
     }
-}
-
-static void canon_flights(struct canon *out, const struct paxos *self, const struct paxos_peer *peer)
-{
-    canon_u64(out, peer->flight_count);
-    for (uint32_t i = 0; i < peer->flight_count; i++)
-        canon_u64(out, peer->flights[(peer->flight_first + i) % self->flight_max].last_slot);
 }
 
 /* What a leader knows of one member. */
 static void canon_acceptor(struct canon *out, const struct paxos *self, uint32_t place)
 {
-    const struct paxos_peer *peer = &self->peers[place];
+    const struct peer *peer = &self->peers.list[place];
     canon_u8(out, (uint8_t)peer->pace);
     canon_u8(out, peer->voter);
     canon_u8(out, peer->paused);
@@ -111,11 +91,11 @@ static void canon_acceptor(struct canon *out, const struct paxos *self, uint32_t
     canon_u64(out, peer->match);
     canon_u64(out, peer->next);
     canon_u64(out, peer->checked_beat);
-    canon_u64(out, peer->checked_beat != 0 ? peer->checked_slot : 0);
-    canon_flights(out, self, peer);
+    canon_u64(out, peer->checked_beat != 0 ? peer->checked_mark : 0);
+    pacing_canonical(&self->peers, peer, out);
     canon_u64(out, peer->read_gathered);
     canon_u64(out, peer->read_flying);
-    canon_u64(out, self->beat_quorum.value[place]);
+    canon_u64(out, self->peers.beat_quorum.value[place]);
 }
 
 static void canon_leader(struct canon *out, const struct paxos *self, uint64_t stored)
@@ -123,45 +103,14 @@ static void canon_leader(struct canon *out, const struct paxos *self, uint64_t s
     canon_u64(out, self->takeover_last);
     canon_position(out, self->takeover_renew, stored);
     canon_u64(out, self->own_match);
-    canon_u64(out, self->beat);
-    canon_u8(out, self->beat_due);
-    canon_u8(out, self->heartbeat_due);
-    canon_u8(out, self->commit_due);
-    canon_u8(out, self->told_due);
+    canon_u64(out, self->peers.beat);
+    canon_u8(out, self->peers.beat_due);
+    canon_u8(out, self->peers.heartbeat_due);
+    canon_u8(out, self->peers.commit_due);
+    canon_u8(out, self->peers.told_due);
     canon_u64(out, self->checkpoint_wanted);
-    for (uint32_t i = 0; i < self->member_count; i++)
+    for (uint32_t i = 0; i < self->peers.count; i++)
         canon_acceptor(out, self, canon_place(out, i));
-}
-
-/* Lives of the others, and the numbers that were taken from them. */
-static void canon_peers(struct canon *out, const struct paxos *self)
-{
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        const struct paxos_peer *peer = &self->peers[canon_place(out, i)];
-        canon_u64(out, peer->incarnation);
-        canon_u8(out, peer->incarnation_open);
-        canon_u64(out, peer->taken_incarnation);
-        canon_u64(out, peer->taken_last);
-        canon_u64(out, peer->refused_last);
-        canon_u8(out, peer->recover_answered);
-    }
-    canon_u64(out, self->taken_incarnation);
-    canon_u64(out, self->taken_last);
-    canon_u64(out, self->repeated_last);
-}
-
-static void canon_reads(struct canon *out, const struct paxos *self)
-{
-    canon_ranges(out, &self->gathered);
-    canon_ranges(out, &self->flying);
-    canon_ranges(out, &self->ready);
-    canon_u8(out, self->flight_out);
-    canon_u8(out, self->flight_confirmed);
-    canon_u64(out, self->flight_out ? self->flight_beat : 0);
-    canon_u64(out, self->flight_out ? self->flight_slot : 0);
-    canon_u64(out, self->flight_out ? self->flight_number : 0);
-    canon_u64(out, self->read_number);
-    canon_u64(out, self->ready.count > 0 ? self->ready_slot : 0);
 }
 
 static void canon_checkpoints(struct canon *out, const struct paxos *self)
@@ -192,20 +141,21 @@ void paxos_canonical(const void *member, struct canon *out)
 {
     const struct paxos *self = member;
     /* Before START everything that was restored is on disk. */
-    uint64_t stored = self->started ? self->stored_position : UINT64_MAX;
+    uint64_t stored = self->started ? self->disk.stored : UINT64_MAX;
     canon_u8(out, self->started);
     if (self->started || self->promised.round != 0) /* before, nothing tells one member from another */
-        canon_u64(out, self->self_node);
+        canon_u64(out, self->peers.self_node);
     canon_u64(out, self->incarnation);
     canon_promise(out, self, stored);
     canon_window(out, self, stored);
     canon_role(out, self, stored);
-    canon_peers(out, self);
+    peers_canonical(&self->peers, out);
+    intake_canonical(&self->intake, out);
     if (self->role == PAXOS_LEADER)
         canon_leader(out, self, stored);
     else if (self->role != PAXOS_FOLLOWER)
         canon_candidate(out, self);
-    canon_reads(out, self);
+    reads_canonical(&self->reads, out);
     canon_checkpoints(out, self);
     canon_recovery(out, self);
 }

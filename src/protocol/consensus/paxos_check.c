@@ -32,7 +32,7 @@ static const char *check_ends(const struct paxos *self)
         return "PAX-WINDOW the window's ends are wrong";
     if (self->role == PAXOS_FOLLOWER && self->matched > self->window.top && self->matched > self->commit)
         return "PAX-2 more is acknowledged than was accepted";
-    if (self->stored_position > self->last_position)
+    if (self->disk.stored > self->disk.written)
         return "PAX-WINDOW more is on disk than was stored";
     return NULL;
 }
@@ -42,9 +42,9 @@ static const char *check_role(const struct paxos *self)
     bool proposes = self->role == PAXOS_LEADER || self->role == PAXOS_CANDIDATE;
     if (proposes && self->recovering)
         return "PAX-2 a member that forgot uses a ballot";
-    if (proposes && self->promised.node != self->self_node)
+    if (proposes && self->promised.node != self->peers.self_node)
         return "PAX-5 a member uses a ballot that is not its own";
-    if (self->role == PAXOS_LEADER && self->leader != self->self_node)
+    if (self->role == PAXOS_LEADER && self->leader != self->peers.self_node)
         return "PAX-5 a leader does not follow itself";
     const struct paxos_cell *top = paxos_window_at(&self->window, self->window.top);
     if (self->role == PAXOS_LEADER && self->window.top > self->commit &&

@@ -46,7 +46,7 @@ static inline void paxos_subject_forget_leader(void *self)
 static inline int64_t *paxos_subject_deadline_ns(void *self)
 {
     struct paxos *paxos = self;
-    return &paxos->deadline_ns;
+    return &paxos->timer.deadline_ns;
 }
 
 static inline bool paxos_subject_recovering(const void *self)
@@ -58,13 +58,13 @@ static inline bool paxos_subject_recovering(const void *self)
 static inline bool paxos_subject_unstored(const void *self)
 {
     const struct paxos *paxos = self;
-    return paxos->state_position > paxos->stored_position;
+    return paxos->state_position > paxos->disk.stored;
 }
 
 static inline uint32_t paxos_subject_reads(const void *self)
 {
     const struct paxos *paxos = self;
-    return paxos->ready.count + paxos->flying.count;
+    return paxos->reads.ready.count + paxos->reads.flying.count;
 }
 
 static const struct driver_subject paxos_subject = {

@@ -37,25 +37,6 @@ static void set_role(struct paxos *self, enum paxos_role role, struct effects *o
     self->role = role;
 }
 
-void paxos_draw_timeout(struct paxos *self)
-{
-    int64_t timeout_ns = self->spec->tuning.election_timeout_ns;
-    self->drawn_ns = timeout_ns + (int64_t)random_below(&self->random, (uint64_t)timeout_ns);
-}
-
-void paxos_postpone(struct paxos *self, int64_t now_ns)
-{
-    self->deadline_ns = now_ns + self->drawn_ns;
-}
-
-void paxos_arm_election(struct paxos *self, struct effects *out)
-{
-    if (self->timer_at_ns <= self->deadline_ns)
-        return; /* it fires before, and looks at the deadline then */
-    self->timer_at_ns = self->deadline_ns;
-    effect_arm(out, PAXOS_SLOT, PAXOS_TIMER_ELECTION, 0, self->deadline_ns);
-}
-
 void paxos_set_leader(struct paxos *self, const struct event *event, uint32_t leader, struct effects *out)
 {
     if (leader != 0)
@@ -65,7 +46,7 @@ void paxos_set_leader(struct paxos *self, const struct event *event, uint32_t le
     self->leader = leader;
     self->view_ballot = self->promised;
     effect_view(out, self->promised.round, leader);
-    paxos_read_leader_changed(self, out);
+    reads_leader_changed(&self->reads, leader, out);
 }
 
 static void take_ballot(struct paxos *self, struct paxos_ballot ballot)
@@ -96,11 +77,10 @@ void paxos_become_follower(struct paxos *self, const struct event *event, struct
     if (led) {
         paxos_unlead(self, out);
         paxos_match_anew(self);
-        paxos_draw_timeout(self);
-        paxos_postpone(self, event->now_ns);
+        election_timer_draw(&self->timer, event->now_ns);
     }
     paxos_set_leader(self, event, leader, out);
-    paxos_arm_election(self, out);
+    election_timer_arm(&self->timer, out);
 }
 
 /* Asks one member for what it accepted from `from` on. */
@@ -114,26 +94,26 @@ static void ask_all(struct paxos *self, uint64_t round, bool pre, struct effects
 {
     const struct paxos_prepare prepare = {
         .round = round, .from = self->commit + 1, .nonce = self->incarnation, .pre = pre};
-    if (self->member_count > 1)
-        effect_send(out, &paxos_messages, PAXOS_SLOT, PAXOS_PREPARE, &prepare, self->others, self->member_count - 1);
+    if (self->peers.count > 1)
+        effect_send(out, &paxos_messages, PAXOS_SLOT, PAXOS_PREPARE, &prepare, self->peers.others,
+                    self->peers.count - 1);
 }
 
 /* PMS 2.2, phase 1a, for all slots from the first that is not known to be chosen. */
 static void campaign(struct paxos *self, const struct event *event, struct effects *out)
 {
-    take_ballot(self, paxos_ballot_of(self->round_seen + 1, self->self_node));
+    take_ballot(self, paxos_ballot_of(self->round_seen + 1, self->peers.self_node));
     set_role(self, PAXOS_CANDIDATE, out);
     self->prepare_from = self->commit + 1;
     self->own_stored = false;
     self->fill_next = 0;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        self->peers[i].reported = 0;
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        self->reported[i] = 0;
     (void)paxos_state_after(self, event, out);
     ask_all(self, self->promised.round, false, out);
     effect_arm(out, PAXOS_SLOT, PAXOS_TIMER_HEARTBEAT, 0, event->now_ns + self->spec->tuning.heartbeat_ns);
-    paxos_draw_timeout(self);
-    paxos_postpone(self, event->now_ns);
-    paxos_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 /* Would a majority promise? While the connection to the leader is known to be broken but others have not noticed yet,
@@ -144,38 +124,31 @@ static void pre_campaign(struct paxos *self, const struct event *event, struct e
     paxos_set_leader(self, event, 0, out);
     set_role(self, PAXOS_PRE_CANDIDATE, out);
     self->pre_grants = 1;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        self->peers[i].pre_granted = false;
-    paxos_draw_timeout(self);
-    paxos_postpone(self, event->now_ns);
-    if (self->quick_tries > 0) {
-        self->quick_tries--;
-        int64_t quick_ns = random_between(&self->random, 10 * NS_PER_MS, 20 * NS_PER_MS);
-        if (quick_ns < self->drawn_ns)
-            self->deadline_ns = event->now_ns + quick_ns;
-    }
-    if (self->pre_grants >= self->majority) {
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        self->peers.list[i].granted = false;
+    election_timer_try(&self->timer, event->now_ns);
+    if (self->pre_grants >= self->peers.majority) {
         campaign(self, event, out);
         return;
     }
     ask_all(self, self->round_seen + 1, true, out);
-    paxos_arm_election(self, out);
+    election_timer_arm(&self->timer, out);
 }
 
 void paxos_election_timeout(struct paxos *self, const struct event *event, struct effects *out)
 {
-    self->timer_at_ns = EFFECT_DISARM;
+    self->timer.at_ns = EFFECT_DISARM;
     if (self->role == PAXOS_LEADER)
         return;
     if (self->recovering)
         paxos_recover_ask(self, out); /* again, those who have not answered */
-    if (event->now_ns < self->deadline_ns) {
-        paxos_arm_election(self, out);
+    if (event->now_ns < self->timer.deadline_ns) {
+        election_timer_arm(&self->timer, out);
         return;
     }
     paxos_make_room(self);
-    bool able = !self->recovering && !self->adopt_pending && !paxos_disk_stalled(self, event->now_ns) &&
-                paxos_window_room(&self->window) > 0;
+    bool hangs = own_disk_stalled(&self->disk, event->now_ns, self->timer.timeout_ns);
+    bool able = !self->recovering && !self->adopt_pending && !hangs && paxos_window_room(&self->window) > 0;
     if (able) {
         pre_campaign(self, event, out);
         return;
@@ -183,9 +156,8 @@ void paxos_election_timeout(struct paxos *self, const struct event *event, struc
     /* A member that may not promise, that is being replaced, or whose disk hangs, would only be in the way. */
     if (self->role != PAXOS_FOLLOWER || self->leader != 0)
         paxos_become_follower(self, event, self->promised, 0, out);
-    paxos_draw_timeout(self);
-    paxos_postpone(self, event->now_ns);
-    paxos_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 void paxos_peer_lost(struct paxos *self, const struct event *event, uint32_t node, struct effects *out)
@@ -193,21 +165,17 @@ void paxos_peer_lost(struct paxos *self, const struct event *event, uint32_t nod
     if (node != self->leader || self->role == PAXOS_LEADER)
         return;
     paxos_set_leader(self, event, 0, out);
-    self->quick_tries = PAXOS_QUICK_TRIES;
-    int64_t most_ns = self->spec->tuning.election_timeout_ns / 4;
-    if (most_ns > 10 * NS_PER_MS)
-        most_ns = 10 * NS_PER_MS;
-    self->deadline_ns = event->now_ns + random_between(&self->random, 0, most_ns);
-    paxos_arm_election(self, out);
+    election_timer_broken(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 /* A majority has promised, this member among them, and reported everything. */
 static bool prepared(const struct paxos *self)
 {
     uint32_t count = self->own_stored;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        count += i != self->self_place && self->peers[i].reported == PAXOS_REPORTED_ALL;
-    return self->own_stored && count >= self->majority;
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        count += i != self->peers.self_place && self->reported[i] == PAXOS_REPORTED_ALL;
+    return self->own_stored && count >= self->peers.majority;
 }
 
 /* What is held above the commit slot is accepted here in the new ballot, all at once. */
@@ -265,7 +233,7 @@ void paxos_candidate_turn(struct paxos *self, const struct event *event, struct 
         return;
     self->fill_next = 0;
     set_role(self, PAXOS_LEADER, out);
-    self->quick_tries = 0;
+    self->timer.quick_tries = 0;
     paxos_lead(self, event, out);
 }
 
@@ -273,16 +241,16 @@ void paxos_candidate_stored(struct paxos *self, const struct event *event, struc
 {
     (void)event;
     (void)out;
-    if (self->role == PAXOS_CANDIDATE && self->stored_position >= self->state_position && !self->state_dirty)
+    if (self->role == PAXOS_CANDIDATE && self->disk.stored >= self->state_position && !self->state_dirty)
         self->own_stored = true;
 }
 
 void paxos_prepare_again(struct paxos *self, const struct event *event, struct effects *out)
 {
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        const struct paxos_peer *peer = &self->peers[i];
-        if (i != self->self_place && peer->reported != PAXOS_REPORTED_ALL)
-            ask_promise(self, peer->node, peer->reported == 0 ? self->prepare_from : peer->reported, out);
+    for (uint32_t i = 0; i < self->peers.count; i++) {
+        if (i != self->peers.self_place && self->reported[i] != PAXOS_REPORTED_ALL)
+            ask_promise(self, self->peers.list[i].node,
+                        self->reported[i] == 0 ? self->prepare_from : self->reported[i], out);
     }
     effect_arm(out, PAXOS_SLOT, PAXOS_TIMER_HEARTBEAT, 0, event->now_ns + self->spec->tuning.heartbeat_ns);
 }
@@ -330,37 +298,38 @@ static bool take_reports(struct paxos *self, const struct event *event, struct e
     return true;
 }
 
-static void on_pre_promise(struct paxos *self, const struct event *event, struct paxos_peer *peer,
+static void on_pre_promise(struct paxos *self, const struct event *event, struct peer *peer,
                            struct effects *out)
 {
     const struct paxos_promise *promise = event->message.body;
-    if (self->role != PAXOS_PRE_CANDIDATE || promise->round != self->round_seen + 1 || peer->pre_granted)
+    if (self->role != PAXOS_PRE_CANDIDATE || promise->round != self->round_seen + 1 || peer->granted)
         return;
-    peer->pre_granted = true;
+    peer->granted = true;
     self->pre_grants++;
-    if (self->pre_grants >= self->majority)
+    if (self->pre_grants >= self->peers.majority)
         campaign(self, event, out);
 }
 
 void paxos_on_promise(struct paxos *self, const struct event *event, struct effects *out)
 {
     const struct paxos_promise *promise = event->message.body;
-    struct paxos_peer *peer = paxos_peer_find(self, event->message.from.node);
+    struct peer *peer = peers_find(&self->peers, event->message.from.node);
     if (promise->nonce != self->incarnation)
         return;
     if (promise->pre) {
         on_pre_promise(self, event, peer, out);
         return;
     }
-    uint64_t expected = peer->reported == 0 ? self->prepare_from : peer->reported;
+    uint64_t *reported = &self->reported[peer - self->peers.list];
+    uint64_t expected = *reported == 0 ? self->prepare_from : *reported;
     if (self->role != PAXOS_CANDIDATE || promise->round != self->promised.round || promise->from != expected ||
-        promise->upto < promise->from || self->fill_next != 0 || peer->reported == PAXOS_REPORTED_ALL)
+        promise->upto < promise->from || self->fill_next != 0 || *reported == PAXOS_REPORTED_ALL)
         return;
     if (!take_reports(self, event, out))
         return;
-    peer->reported = promise->upto == PAXOS_REPORTED_ALL ? PAXOS_REPORTED_ALL : promise->upto + 1;
+    *reported = promise->upto == PAXOS_REPORTED_ALL ? PAXOS_REPORTED_ALL : promise->upto + 1;
     if (promise->ask)
-        ask_promise(self, peer->node, peer->reported, out);
+        ask_promise(self, peer->node, *reported, out);
 }
 
 void paxos_on_nack(struct paxos *self, const struct event *event, struct effects *out)

@@ -45,25 +45,25 @@ static void print_slots(struct text *out, const struct paxos_window *window)
 static void print_leader(struct text *out, const struct paxos *self)
 {
     text_add(out, " match=");
-    for (uint32_t i = 0; i < self->member_count; i++) {
+    for (uint32_t i = 0; i < self->peers.count; i++) {
         text_add(out, i == 0 ? "" : ",");
-        text_add_u64(out, self->peers[i].node);
-        text_add(out, self->peers[i].voter ? ":" : "?:");
-        text_add_u64(out, self->peers[i].match);
+        text_add_u64(out, self->peers.list[i].node);
+        text_add(out, self->peers.list[i].voter ? ":" : "?:");
+        text_add_u64(out, self->peers.list[i].match);
     }
-    number(out, "beat", self->beat);
+    number(out, "beat", self->peers.beat);
 }
 
 static void print_candidate(struct text *out, const struct paxos *self)
 {
     text_add(out, " reported=");
     bool first = true;
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        bool own = i == self->self_place && self->own_stored;
-        if (!own && self->peers[i].reported != PAXOS_REPORTED_ALL)
+    for (uint32_t i = 0; i < self->peers.count; i++) {
+        bool own = i == self->peers.self_place && self->own_stored;
+        if (!own && self->reported[i] != PAXOS_REPORTED_ALL)
             continue;
         text_add(out, first ? "" : ",");
-        text_add_u64(out, self->peers[i].node);
+        text_add_u64(out, self->peers.list[i].node);
         first = false;
     }
     text_add(out, first ? "none" : "");
@@ -82,8 +82,8 @@ void paxos_print(const void *member, struct text *out)
     number(out, "index", self->applied_index);
     number(out, "top", self->window.top);
     print_slots(out, &self->window);
-    number(out, "written", self->last_position);
-    number(out, "stored", self->stored_position);
+    number(out, "written", self->disk.written);
+    number(out, "stored", self->disk.stored);
     if (self->role == PAXOS_LEADER)
         print_leader(out, self);
     else if (self->role == PAXOS_CANDIDATE)
@@ -94,6 +94,6 @@ void paxos_print(const void *member, struct text *out)
         number(out, "checkpoint", self->checkpoint_slot);
     if (self->adopt_pending)
         text_add(out, " adopts=yes");
-    if (self->disk_full)
+    if (self->disk.full)
         text_add(out, " disk=full");
 }

@@ -102,7 +102,7 @@ static uint64_t promise(struct paxos *self, const struct event *event, struct pa
     if (paxos_ballot_same(ballot, self->promised))
         return paxos_state_after(self, event, out);
     paxos_become_follower(self, event, ballot, 0, out);
-    paxos_postpone(self, event->now_ns);
+    election_timer_postpone(&self->timer, event->now_ns);
     if (!paxos_ablated(self, PAXOS_ABLATION_PROMISE_NOT_STORED))
         return paxos_state_after(self, event, out);
     self->state_dirty = false;

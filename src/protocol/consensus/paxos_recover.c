@@ -32,12 +32,12 @@ void paxos_recover_ask(struct paxos *self, struct effects *out)
 {
     const struct paxos_recover question = {.nonce = self->incarnation};
     uint32_t count = 0;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        if (i != self->self_place && !self->peers[i].recover_answered)
-            self->pick[count++] = self->peers[i].node;
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        if (i != self->peers.self_place && !self->peers.list[i].recover_answered)
+            self->peers.pick[count++] = self->peers.list[i].node;
     if (count == 0)
         return;
-    struct span to = effects_copy(out, self->pick, count * sizeof *self->pick);
+    struct span to = effects_copy(out, self->peers.pick, count * sizeof *self->peers.pick);
     effect_send(out, &paxos_messages, PAXOS_SLOT, PAXOS_RECOVER, &question, (const uint32_t *)(const void *)to.data,
                 count);
 }
@@ -59,7 +59,7 @@ void paxos_on_recover(struct paxos *self, const struct event *event, struct effe
 void paxos_on_recover_ack(struct paxos *self, const struct event *event, struct effects *out)
 {
     const struct paxos_recover_ack *ack = event->message.body;
-    struct paxos_peer *peer = paxos_peer_find(self, event->message.from.node);
+    struct peer *peer = peers_find(&self->peers, event->message.from.node);
     if (!self->recovering || ack->nonce != self->incarnation || peer->recover_answered)
         return;
     struct paxos_ballot ballot = paxos_ballot_of(ack->round, ack->node);
@@ -71,13 +71,13 @@ void paxos_on_recover_ack(struct paxos *self, const struct event *event, struct 
         self->recover_leader_ballot = ballot;
         self->recover_leader_last = ack->last;
     }
-    if (self->recover_answers == self->member_count - 1)
+    if (self->recover_answers == self->peers.count - 1)
         effect_note(out, "everybody's promise is known", self->recover_ballot.round);
 }
 
 void paxos_recover_progress(struct paxos *self, uint64_t last, struct effects *out)
 {
-    if (self->recover_answers < self->member_count - 1 ||
+    if (self->recover_answers < self->peers.count - 1 ||
         paxos_ballot_compare(self->promised, self->recover_ballot) < 0)
         return;
     if (!paxos_ballot_same(self->recover_target_ballot, self->promised)) {

@@ -27,7 +27,7 @@ static void restore_part(struct paxos *self, const struct event_restore *restore
     self->applied_time_ns = part.time;
     self->checkpoint_slot = part.slot;
     self->checkpoint_index = part.index;
-    self->restore_foreign = part.owner != self->self_node;
+    self->restore_foreign = part.owner != self->peers.self_node;
     paxos_window_reset(&self->window, self->restore_foreign ? part.slot + 1 : part.head);
     if (self->restore_foreign)
         return;
@@ -176,7 +176,7 @@ void paxos_start(struct paxos *self, const struct event *event, struct effects *
     const struct event_start *start = &event->start;
     self->started = true;
     self->incarnation = start->incarnation;
-    self->last_position = self->stored_position = start->position;
+    self->disk.written = self->disk.stored = start->position;
     /* First of all, before any other record, it is stored that promises may be lost: that must survive a crash now. */
     bool forgot = (start->kind == START_AMNESIAC || self->restore_damaged || promise_lost(self)) &&
                   !paxos_ablated(self, PAXOS_ABLATION_AMNESIAC_VOTES);
@@ -190,11 +190,10 @@ void paxos_start(struct paxos *self, const struct event *event, struct effects *
     self->round_seen = self->promised.round;
     paxos_match_anew(self);
     effect_note(out, self->recovering ? "START recovering" : "START", self->promised.round);
-    paxos_draw_timeout(self);
-    paxos_postpone(self, event->now_ns);
-    if (self->member_count == 1 && !self->recovering)
-        self->deadline_ns = event->now_ns; /* nobody else to wait for */
-    paxos_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    if (self->peers.count == 1 && !self->recovering)
+        self->timer.deadline_ns = event->now_ns; /* nobody else to wait for */
+    election_timer_arm(&self->timer, out);
     if (self->recovering)
         paxos_recover_ask(self, out);
 }

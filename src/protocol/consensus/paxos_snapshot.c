@@ -52,7 +52,7 @@ static bool window_tight(const struct paxos *self)
 /* Is the record of everything that was applied on the own disk? */
 static bool applied_stored(const struct paxos *self)
 {
-    return self->applied_position <= self->stored_position;
+    return self->applied_position <= self->disk.stored;
 }
 
 static bool checkpoint_due(const struct paxos *self)
@@ -94,7 +94,7 @@ static uint64_t keep_position(const struct paxos *self, uint64_t keep, uint64_t 
         if (cell != NULL && cell->position < first)
             first = cell->position;
     }
-    return first > self->stored_position + 1 ? self->stored_position + 1 : first;
+    return first > self->disk.stored + 1 ? self->disk.stored + 1 : first;
 }
 
 void paxos_checkpoint(struct paxos *self, struct effects *out)
@@ -103,7 +103,7 @@ void paxos_checkpoint(struct paxos *self, struct effects *out)
         return;
     uint64_t keep = keep_slot(self);
     const struct paxos_part part = {
-        .owner = self->self_node,
+        .owner = self->peers.self_node,
         .slot = self->applied,
         .index = self->applied_index,
         .time = self->applied_time_ns,
@@ -123,17 +123,18 @@ void paxos_checkpoint(struct paxos *self, struct effects *out)
     self->applied_slots = self->applied_bytes = 0;
 }
 
-void paxos_install_send(struct paxos *self, struct paxos_peer *peer, struct effects *out)
+void paxos_install_send(void *member, uint32_t to, struct effects *out)
 {
+    struct paxos *self = member;
     const struct paxos_install install = {
         .round = self->promised.round,
         .slot = self->checkpoint_slot,
         .index = self->checkpoint_index,
         .digest = self->checkpoint_digest,
-        .beat = self->beat,
+        .beat = self->peers.beat,
         .last = self->window.top,
     };
-    effect_send_one(out, &paxos_messages, PAXOS_SLOT, PAXOS_INSTALL, &install, peer->node);
+    effect_send_one(out, &paxos_messages, PAXOS_SLOT, PAXOS_INSTALL, &install, to);
 }
 
 /* The highest slot above the checkpoint whose acceptance may matter; 0: there is none. */

@@ -344,7 +344,7 @@ static void a_full_disk_refuses(void **state)
     driver.members[0].full = true;
     driver_update(&driver, 0, 1); /* taken before it knows */
     driver_pump(&driver);
-    assert_true(member(0)->disk_full);
+    assert_true(member(0)->disk.full);
     driver_update(&driver, 0, 1);
     assert_int_equal(driver.members[0].refused_count, 1);
     assert_memory_equal(driver.members[0].refusal, "MISCONF", 7);
@@ -399,6 +399,38 @@ static void check_sees_what_is_wrong(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A client of the group that is no member: its bundle is ordered or dropped without a word, and nobody's numbers are
+ * touched. */
+static void updates_of_a_session_elsewhere_are_ordered_or_dropped(void **state)
+{
+    enum { CLIENT = 9 };
+    (void)state;
+    driver_begin_with(&driver, 0);
+    uint64_t delivered = driver.members[0].applied;
+    driver_update_of(&driver, 0, CLIENT, 5, 1, 2);
+    driver_update_of(&driver, 1, CLIENT, 5, 3, 2);
+    assert_int_equal(driver_waiting(&driver, 0, PAXOS_FORWARD), 1);
+    driver_pump(&driver);
+    delivered += 4;
+    assert_int_equal(driver.members[0].applied, delivered);
+    assert_true(member(0)->intake.incarnation != 5);
+    assert_true(member(0)->peers.list[1].taken_incarnation != 5);
+    driver.members[0].full = true;
+    driver_update(&driver, 0, 1); /* taken before it knows */
+    driver_pump(&driver);
+    delivered++;
+    driver_update_of(&driver, 0, CLIENT, 5, 5, 1);
+    driver_update_of(&driver, 1, CLIENT, 5, 5, 1);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].applied, delivered);
+    assert_int_equal(member(0)->peers.list[1].refused_last, 0);
+    driver_peer(&driver, 1, 0, PEER_LOST); /* nobody is known to order */
+    driver_update_of(&driver, 1, CLIENT, 5, 5, 1);
+    assert_int_equal(driver_waiting(&driver, 0, PAXOS_FORWARD), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(driver.members[i].again_count + driver.members[i].refused_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +446,7 @@ int main(void)
         test(another_value_in_one_ballot_is_rejected),
         test(a_restart_keeps_promises_and_acceptances),
         test(what_is_taken_over_is_not_written_again),
+        test(updates_of_a_session_elsewhere_are_ordered_or_dropped),
         test(a_member_that_forgot_does_not_promise),
         test(reads_need_a_majority),
         test(a_laggard_adopts_a_checkpoint),

@@ -12,6 +12,9 @@ FIELDS(pbft_view_change, PBFT_VIEW_CHANGE_FIELDS)
 FIELDS(pbft_ack, PBFT_ACK_FIELDS)
 FIELDS(pbft_new_view, PBFT_NEW_VIEW_FIELDS)
 FIELDS(pbft_status, PBFT_STATUS_FIELDS)
+FIELDS(pbft_recover, PBFT_RECOVER_FIELDS)
+FIELDS(pbft_recovery_marks, PBFT_RECOVERY_MARKS_FIELDS)
+FIELDS(pbft_have, PBFT_HAVE_FIELDS)
 FIELDS(pbft_record_request, PBFT_RECORD_REQUEST_FIELDS)
 FIELDS(pbft_record_state, PBFT_RECORD_STATE_FIELDS)
 
@@ -29,6 +32,9 @@ static const struct message_type message_types[] = {
     [PBFT_VIEW_CHANGE_ACK] = PROVEN("VIEW_CHANGE_ACK", pbft_ack),
     [PBFT_NEW_VIEW] = PROVEN("NEW_VIEW", pbft_new_view),
     [PBFT_STATUS] = PROVEN("STATUS", pbft_status),
+    [PBFT_RECOVER] = PROVEN("RECOVER", pbft_recover),
+    [PBFT_RECOVERY_MARKS] = PROVEN("RECOVERY_MARKS", pbft_recovery_marks),
+    [PBFT_HAVE] = PROVEN("HAVE", pbft_have),
 };
 static const struct message_type record_types[] = {
     [PBFT_RECORD_REQUEST] = MESSAGE_TYPE("REQUEST", pbft_record_request, pbft_record_request_fields),
@@ -130,6 +136,9 @@ static handler *const handlers[PBFT_MESSAGE_COUNT] = {
     [PBFT_VIEW_CHANGE_ACK] = pbft_on_ack,
     [PBFT_NEW_VIEW] = pbft_on_new_view,
     [PBFT_STATUS] = pbft_on_status,
+    [PBFT_RECOVER] = pbft_on_recover,
+    [PBFT_RECOVERY_MARKS] = pbft_on_recovery_marks,
+    [PBFT_HAVE] = pbft_on_have,
 };
 
 static void on_message(struct pbft *self, const struct event *event, struct effects *out)
@@ -167,6 +176,7 @@ static void on_turn(struct pbft *self, const struct event *event, struct effects
     pbft_propose(self, event, out);
     pbft_deliver(self, out);
     pbft_reads(self, event, out);
+    pbft_looks_deliver(self, event, out);
     pbft_await(self, out);
 }
 
@@ -218,14 +228,42 @@ static uint64_t interval_of(const struct group_spec *spec)
 
 static uint64_t known_each(const struct group_spec *spec)
 {
-    return 8 * interval_of(spec) + PBFT_REQUESTS_EACH;
+    return 10 * interval_of(spec) + PBFT_REQUESTS_EACH;
+}
+
+/* Of those who have room for requests of their own. */
+static size_t rooms(const struct group_spec *spec)
+{
+    return spec->member_count + PBFT_CLIENTS_MAX;
+}
+
+static uint32_t clients_max(const struct group_spec *spec)
+{
+    uint64_t window = 2 * interval_of(spec);
+    return window > PBFT_CLIENTS_MAX ? (uint32_t)window : PBFT_CLIENTS_MAX;
+}
+
+static size_t part_max(const struct group_spec *spec)
+{
+    return PBFT_PART_HEAD_SIZE + PBFT_CLIENTS_HEAD_SIZE +
+           ((size_t)spec->member_count + clients_max(spec)) * PBFT_CLIENT_SIZE;
+}
+
+static uint32_t bucket_count(const struct group_spec *spec)
+{
+    uint32_t count = 1;
+    while (count < rooms(spec) * known_each(spec))
+        count *= 2;
+    return count;
 }
 
 static size_t heap_bytes(const struct group_spec *spec)
 {
     size_t members = spec->member_count, window = 2 * (size_t)interval_of(spec), change = pbft_change_max(spec);
     size_t bytes = sizeof(struct pbft) + window * (sizeof(struct pbft_slot) + members * sizeof(struct pbft_saying));
-    bytes += members * (known_each(spec) * sizeof(struct pbft_known) + sizeof(struct pbft_client));
+    bytes += rooms(spec) * known_each(spec) * sizeof(struct pbft_known);
+    bytes += (members + clients_max(spec)) * sizeof(struct pbft_client) + part_max(spec);
+    bytes += (rooms(spec) + bucket_count(spec)) * sizeof(uint32_t) + PBFT_LOOKS_MAX * sizeof(struct pbft_look);
     bytes += members * (sizeof(struct pbft_peer) + members * sizeof(struct pbft_heard_ack) + change + 16);
     bytes += members * (change + 8 + 2 * sizeof(uint32_t)) + 3 * change;
     return bytes + bytes / 4 + ((size_t)256 << 10);
@@ -235,13 +273,13 @@ static size_t heap_bytes(const struct group_spec *spec)
 static uint32_t effects_max(const struct group_spec *spec)
 {
     return (uint32_t)(2 * interval_of(spec)) * 5 + 4 * PBFT_DELIVERIES_MAX + 4 * PBFT_PROPOSALS_MAX +
-           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + 4 * spec->member_count + 64;
+           4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + PBFT_HAVE_MAX + 4 * spec->member_count + 64;
 }
 
 static size_t scratch_max(const struct group_spec *spec)
 {
-    size_t part = PBFT_PART_HEAD_SIZE + PBFT_PLACES_MAX * PBFT_CLIENT_SIZE;
-    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part;
+    return effects_max(spec) * (size_t)EFFECT_SCRATCH_SIZE_MAX + 8 * (2 * pbft_change_max(spec) + 64) + 2 * part_max(spec) +
+           PBFT_HAVE_MAX * (PBFT_DIGEST_SIZE + 8);
 }
 
 static void *take(struct heap *heap, size_t size)
@@ -270,9 +308,9 @@ static void make_peers(struct pbft *self, struct heap *heap)
 static void *create(struct heap *heap, const struct group_spec *spec, uint64_t seed)
 {
     struct pbft *self = take(heap, sizeof *self);
-    (void)seed; /* nothing is drawn */
     invariant(spec->member_count <= PBFT_PLACES_MAX, "a group has at most 64 members");
     self->spec = spec;
+    self->seed = seed;
     self->self_node = spec->self;
     self->member_count = spec->member_count;
     self->self_place = (uint32_t)spec_member_place(spec, spec->self);
@@ -290,9 +328,17 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     for (uint64_t i = 0; i < self->window; i++)
         self->slots[i].says = take(heap, self->member_count * sizeof(struct pbft_saying));
     self->known_each = (uint32_t)known_each(spec);
-    self->known_count = self->member_count * self->known_each;
-    self->known = take(heap, self->known_count * sizeof *self->known);
-    self->clients = take(heap, self->member_count * sizeof *self->clients);
+    self->known = take(heap, rooms(spec) * self->known_each * sizeof *self->known);
+    self->known_hint = take(heap, rooms(spec) * sizeof *self->known_hint);
+    self->bucket_mask = bucket_count(spec) - 1;
+    self->buckets = take(heap, (self->bucket_mask + (size_t)1) * sizeof *self->buckets);
+    self->clients_max = clients_max(spec);
+    self->clients = take(heap, (self->member_count + (size_t)self->clients_max) * sizeof *self->clients);
+    self->part = take(heap, part_max(spec));
+    self->client_count = self->member_count;
+    for (uint32_t i = 0; i < self->member_count; i++)
+        self->clients[i].node = spec->members[i];
+    self->looks = take(heap, PBFT_LOOKS_MAX * sizeof *self->looks);
     size_t change = pbft_change_max(spec);
     self->change_body = take(heap, change);
     self->state_body = take(heap, 2 * change);
@@ -364,7 +410,8 @@ bool pbft_committed_at(const void *self, uint64_t number, struct pbft_value *val
 }
 
 static const char *const ablations[] = {"no-prepare-phase", "view-change-without-certificates", "commit-quorum-2k",
-                                        "checkpoint-without-proof", "request-unproven", "vote-not-stored", NULL};
+                                        "checkpoint-without-proof", "request-unproven", "vote-not-stored",
+                                        "look-at-once",     "vote-after-amnesia",               NULL};
 
 const struct protocol pbft_protocol = {
     .name = "pbft",

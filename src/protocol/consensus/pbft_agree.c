@@ -44,7 +44,7 @@ void pbft_send_commit(struct pbft *self, const struct pbft_slot *slot, uint32_t 
 /* A PRE-PREPARE is accepted once the request that it names is here. */
 static void accept(struct pbft *self, struct pbft_slot *slot, struct effects *out)
 {
-    if (slot->offer.view != self->view || slot->accepted.view == self->view || !self->active || self->forgot)
+    if (slot->offer.view != self->view || slot->accepted.view == self->view || !pbft_votes(self))
         return;
     if (!pbft_value_null(&slot->offer.value) && pbft_known_find(self, slot->offer.value.digest) == NULL)
         return;
@@ -59,7 +59,7 @@ static void accept(struct pbft *self, struct pbft_slot *slot, struct effects *ou
 
 static void prepare(struct pbft *self, struct pbft_slot *slot, struct effects *out)
 {
-    if (slot->accepted.view != self->view || slot->prepared.view == self->view || !self->active || self->forgot)
+    if (slot->accepted.view != self->view || slot->prepared.view == self->view || !pbft_votes(self))
         return;
     uint32_t count = 0, needed = self->quorum - 1;
     for (uint32_t i = 0; i < self->member_count; i++)
@@ -68,6 +68,7 @@ static void prepare(struct pbft *self, struct pbft_slot *slot, struct effects *o
     if (count < needed && !pbft_ablated(self, PBFT_ABLATION_NO_PREPARE))
         return;
     slot->prepared = slot->accepted;
+    self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
     slot->prepared_position = store_vote(self, PBFT_RECORD_PREPARED, slot->number, &slot->prepared, out);
     slot->says[self->self_place].commit = slot->prepared;
     if (slot->committed && !pbft_value_equal(&slot->committed_value, &slot->prepared.value))
@@ -83,17 +84,21 @@ static void commit_value(struct pbft *self, struct pbft_slot *slot, const struct
     slot->committed_value = *value;
 }
 
+/* The own COMMIT counts once it is stored. It need not be among them: of 2k+1 that match, k+1 are of correct members
+ * which prepared it, whatever this one knows; so one who was not there, or has gone on to a later view, learns it too. */
 static void commit(struct pbft *self, struct pbft_slot *slot)
 {
-    if (slot->prepared.view == 0 || slot->prepared.view != self->view || self->forgot)
-        return;
     bool own = slot->prepared_position <= self->stored_position || pbft_ablated(self, PBFT_ABLATION_NOT_STORED);
-    uint32_t count = 0, needed = pbft_ablated(self, PBFT_ABLATION_COMMIT_2K) ? 2 * self->k : self->quorum;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        count += (i != self->self_place || own) && slot->says[i].commit.view == self->view &&
-                 pbft_value_equal(&slot->says[i].commit.value, &slot->prepared.value);
-    if (own && count >= needed)
-        commit_value(self, slot, &slot->prepared.value);
+    uint32_t needed = pbft_ablated(self, PBFT_ABLATION_COMMIT_2K) ? 2 * self->k : self->quorum;
+    for (uint32_t i = 0; i < self->member_count && !slot->committed; i++) {
+        const struct pbft_say *said = &slot->says[i].commit;
+        uint32_t count = 0;
+        for (uint32_t j = 0; said->view != 0 && j < self->member_count; j++)
+            count += (j != self->self_place || own) && slot->says[j].commit.view == said->view &&
+                     pbft_value_equal(&slot->says[j].commit.value, &said->value);
+        if (count >= needed)
+            commit_value(self, slot, &said->value);
+    }
 }
 
 /* k+1 members say that it is committed, so a correct one does. */
@@ -154,7 +159,7 @@ void pbft_on_vote(struct pbft *self, const struct event *event, struct effects *
     if (slot == NULL)
         return;
     bool voted = event->message.type != PBFT_COMMITTED;
-    if (voted && vote->view < self->view)
+    if (voted && vote->view < self->view && event->message.type != PBFT_COMMIT)
         return;
     bool primary = voted && vote->view != 0 && pbft_primary_place(self, vote->view) == from;
     switch (event->message.type) {

@@ -5,50 +5,35 @@
  * it stable: the low water mark moves there, and what is below is forgotten. k+1 equal ones prove that it is right: who
  * cannot go on alone becomes it; node/ checks the bytes that it gets against the digest.
  *
- * Part: u64 number, u64 index, i64 time, then for each member by place u64 incarnation, executed, first incomplete,
+ * Part: u64 number, u64 index, i64 time, then what was executed of each origin: u64 count, and for each member by place,
+ * then for each client ascending, u64 node, number that was executed last, incarnation, executed, first incomplete,
  * incarnation and number of its barrier. */
 #include "protocol/consensus/pbft_internal.h"
 
-static bool mark_equal(const struct pbft_mark *a, const struct pbft_mark *b)
+static struct pbft_checkpoint message_of(const struct pbft_mark *mark)
 {
-    return a->number == b->number && a->index == b->index && a->digest == b->digest;
+    const struct sha256_seal *seal = &mark->seal;
+    return (struct pbft_checkpoint){mark->number,    mark->index,     seal->size,     seal->digest[0],
+                                    seal->digest[1], seal->digest[2], seal->digest[3]};
 }
 
 static struct span part_write(const struct pbft *self, struct effects *out)
 {
-    uint8_t bytes[PBFT_PART_HEAD_SIZE + PBFT_PLACES_MAX * PBFT_CLIENT_SIZE];
+    uint8_t *bytes = self->part;
     store_u64(bytes, self->executed);
     store_u64(bytes + 8, self->index);
     store_u64(bytes + 16, (uint64_t)self->time_ns);
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        uint8_t *at = bytes + PBFT_PART_HEAD_SIZE + (size_t)i * PBFT_CLIENT_SIZE;
-        store_u64(at, self->clients[i].incarnation);
-        store_u64(at + 8, self->clients[i].executed);
-        store_u64(at + 16, self->clients[i].first_incomplete);
-        store_u64(at + 24, self->clients[i].barrier_incarnation);
-        store_u64(at + 32, self->clients[i].barrier);
-    }
-    return effects_copy(out, bytes, PBFT_PART_HEAD_SIZE + (size_t)self->member_count * PBFT_CLIENT_SIZE);
+    return effects_copy(out, bytes, PBFT_PART_HEAD_SIZE + pbft_clients_write(self, bytes + PBFT_PART_HEAD_SIZE));
 }
 
 bool pbft_part_read(struct pbft *self, struct span part, uint64_t index)
 {
-    if (part.size != PBFT_PART_HEAD_SIZE + (size_t)self->member_count * PBFT_CLIENT_SIZE ||
-        load_u64(part.data + 8) != index)
+    if (part.size < PBFT_PART_HEAD_SIZE || load_u64(part.data + 8) != index ||
+        !pbft_clients_read(self, span_of(part.data + PBFT_PART_HEAD_SIZE, part.size - PBFT_PART_HEAD_SIZE)))
         return false;
     self->executed = load_u64(part.data);
     self->index = index;
     self->time_ns = (int64_t)load_u64(part.data + 16);
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        const uint8_t *at = part.data + PBFT_PART_HEAD_SIZE + (size_t)i * PBFT_CLIENT_SIZE;
-        self->clients[i] = (struct pbft_client){
-            .incarnation = load_u64(at),
-            .executed = load_u64(at + 8),
-            .first_incomplete = load_u64(at + 16),
-            .barrier_incarnation = load_u64(at + 24),
-            .barrier = load_u64(at + 32),
-        };
-    }
     return true;
 }
 
@@ -56,9 +41,8 @@ bool pbft_part_read(struct pbft *self, struct span part, uint64_t index)
 static uint64_t keep_from(const struct pbft *self)
 {
     uint64_t keep = self->state_position;
-    for (uint32_t i = 0; i < self->known_count; i++)
-        if (self->known[i].used && self->known[i].position < keep)
-            keep = self->known[i].position;
+    for (const struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at))
+        keep = at->position < keep ? at->position : keep;
     return keep > self->stored_position + 1 ? self->stored_position + 1 : keep;
 }
 
@@ -99,6 +83,10 @@ void pbft_stable_set(struct pbft *self, const struct pbft_mark *mark, struct eff
     if (self->next <= mark->number)
         self->next = mark->number + 1;
     effect_note(out, "stable", mark->number);
+    if (pbft_recovery_ends(self)) {
+        self->forgot = false;
+        effect_note(out, "votes again from this view on", self->vote_from);
+    }
     /* Votes above the former high water mark follow: after a restart they must lie inside the window. */
     pbft_store_state(self, out);
 }
@@ -107,7 +95,7 @@ static uint32_t claims_of(const struct pbft *self, const struct pbft_mark *mark)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
-        count += mark_equal(&self->peers[i].claims[mark->number / self->interval % PBFT_CHECKPOINT_CLAIMS], mark);
+        count += pbft_mark_equal(&self->peers[i].claims[mark->number / self->interval % PBFT_CHECKPOINT_CLAIMS], mark);
     return count;
 }
 
@@ -127,7 +115,7 @@ void pbft_send_checkpoint(struct pbft *self, uint32_t to, struct effects *out)
 {
     for (uint32_t i = 0; i < self->mark_count; i++) {
         const struct pbft_mark *mark = &self->marks[i];
-        const struct pbft_checkpoint message = {mark->number, mark->index, mark->digest};
+        const struct pbft_checkpoint message = message_of(mark);
         if (mark->number == 0)
             continue;
         if (to == 0)
@@ -140,7 +128,10 @@ void pbft_send_checkpoint(struct pbft *self, uint32_t to, struct effects *out)
 void pbft_on_checkpoint(struct pbft *self, const struct event *event, struct effects *out)
 {
     const struct pbft_checkpoint *message = event->message.body;
-    const struct pbft_mark mark = {message->number, message->index, message->digest};
+    const struct pbft_mark mark = {
+        message->number,
+        message->index,
+        {message->size, {message->digest0, message->digest1, message->digest2, message->digest3}}};
     if (mark.number == 0 || mark.number % self->interval != 0)
         return;
     claim(self, (uint32_t)spec_member_place(self->spec, event->message.from.node), &mark, out);
@@ -166,19 +157,19 @@ void pbft_adopt_if_behind(struct pbft *self, struct effects *out)
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
         if (i != self->self_place &&
-            mark_equal(&self->peers[i].claims[best->number / self->interval % PBFT_CHECKPOINT_CLAIMS], best))
+            pbft_mark_equal(&self->peers[i].claims[best->number / self->interval % PBFT_CHECKPOINT_CLAIMS], best))
             self->holders[count++] = self->peers[i].node;
     self->adopt_mark = *best;
     self->adopt_pending = true;
     /* What must not be forgotten lies right before the checkpoint's place in the log (contract/effect.h). */
     pbft_store_state(self, out);
     effect_note(out, "adopts the state after", best->number);
-    effect_adopt(out, self->holders, count, best->index, best->digest);
+    effect_adopt(out, self->holders, count, best->index, 0)->seal = best->seal;
 }
 
 void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effects *out)
 {
-    const struct pbft_checkpoint message = {mark->number, mark->index, mark->digest};
+    const struct pbft_checkpoint message = message_of(mark);
     mark_add(self, mark);
     pbft_to_others(self, PBFT_CHECKPOINT, &message, out);
     claim(self, self->self_place, mark, out);
@@ -186,7 +177,7 @@ void pbft_mark_hold(struct pbft *self, const struct pbft_mark *mark, struct effe
 
 static void on_durable(struct pbft *self, const struct event_state *state, struct effects *out)
 {
-    const struct pbft_mark mark = {self->pending_number, state->index, state->digest};
+    const struct pbft_mark mark = {self->pending_number, state->index, state->seal};
     self->checkpoint_pending = false;
     pbft_mark_hold(self, &mark, out);
 }
@@ -197,9 +188,7 @@ static void on_adopted(struct pbft *self, const struct event_state *state, struc
     invariant(pbft_part_read(self, state->part, state->index) && self->executed == self->adopt_mark.number,
               "PBFT-3 a state that k+1 members vouch for is one");
     /* Records of requests before this position are gone; who needs one asks for it again. */
-    for (uint32_t i = 0; i < self->known_count; i++)
-        if (self->known[i].position < state->position)
-            self->known[i].used = false;
+    pbft_known_forget_before(self, state->position);
     pbft_mark_hold(self, &self->adopt_mark, out);
     if (self->flying.count > 0 && self->barrier_out &&
         self->clients[self->self_place].barrier_incarnation == self->incarnation &&

@@ -1,19 +1,24 @@
 /* What a set of VIEW-CHANGEs decides (pbft_choose.h).
  *
- * Body of a VIEW-CHANGE: u64 stable, u32 marks, u32 prepared, u32 accepted; then C: u64 number, u64 index, u64 digest
- * each; then P and then Q: u64 number, u64 view, 4 u64 digest, i64 time each. */
+ * Body of a VIEW-CHANGE: u64 stable, u32 marks, u32 prepared, u32 accepted; then C: u64 number, u64 index, u64 size, 4
+ * u64 digest each; then P and then Q: u64 number, u64 view, 4 u64 digest, i64 time each. */
 #include "protocol/consensus/pbft_choose.h"
 
 void pbft_mark_write(uint8_t *out, const struct pbft_mark *mark)
 {
     store_u64(out, mark->number);
     store_u64(out + 8, mark->index);
-    store_u64(out + 16, mark->digest);
+    store_u64(out + 16, mark->seal.size);
+    for (int i = 0; i < 4; i++)
+        store_u64(out + 24 + 8 * i, mark->seal.digest[i]);
 }
 
 struct pbft_mark pbft_mark_read(const uint8_t *bytes)
 {
-    return (struct pbft_mark){load_u64(bytes), load_u64(bytes + 8), load_u64(bytes + 16)};
+    struct pbft_mark mark = {load_u64(bytes), load_u64(bytes + 8), {.size = load_u64(bytes + 16)}};
+    for (int i = 0; i < 4; i++)
+        mark.seal.digest[i] = load_u64(bytes + 24 + 8 * i);
+    return mark;
 }
 
 void pbft_entry_write(uint8_t *out, const struct pbft_entry *entry)
@@ -115,7 +120,7 @@ static bool holds(const struct pbft_change *change, const struct pbft_mark *mark
 {
     for (uint32_t i = 0; i < change->mark_count; i++) {
         struct pbft_mark own = pbft_mark_read(change->marks + (size_t)i * PBFT_MARK_SIZE);
-        if (own.number == mark->number && own.index == mark->index && own.digest == mark->digest)
+        if (pbft_mark_equal(&own, mark))
             return true;
     }
     return false;

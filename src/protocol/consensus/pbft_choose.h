@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 #include "protocol/consensus/pbft.h"
 
 enum {
     PBFT_MARKS_MAX = 4,
-    PBFT_MARK_SIZE = 24,
+    PBFT_MARK_SIZE = 56,
     PBFT_ENTRY_SIZE = 56,
     PBFT_CHANGE_HEAD_SIZE = 20,
     PBFT_PLACES_MAX = 64,
@@ -19,8 +20,13 @@ enum {
 
 /* A checkpoint: member of C. */
 struct pbft_mark {
-    uint64_t number, index, digest;
+    uint64_t number, index;
+    struct sha256_seal seal;
 };
+static inline bool pbft_mark_equal(const struct pbft_mark *a, const struct pbft_mark *b)
+{
+    return a->number == b->number && a->index == b->index && sha256_seal_equal(&a->seal, &b->seal);
+}
 
 /* Member of P (prepared in this view, the latest) or Q (accepted in this view, the latest with this value). */
 struct pbft_entry {

@@ -31,7 +31,7 @@ static struct pbft_value value(uint64_t number)
 
 static struct draft begin(uint64_t stable)
 {
-    return (struct draft){.stable = stable, .marks = 1, .mark = {{stable, stable, stable}}};
+    return (struct draft){.stable = stable, .marks = 1, .mark = {{stable, stable, {.size = stable}}}};
 }
 
 static void add_p(struct draft *draft, uint64_t number, uint64_t view, uint64_t what)
@@ -131,7 +131,7 @@ static void the_start_is_proven(void **state)
 {
     (void)state;
     struct draft behind = begin(0), ahead = begin(8), also = begin(8), liar = begin(16);
-    behind.mark[behind.marks++] = (struct pbft_mark){8, 8, 8};
+    behind.mark[behind.marks++] = (struct pbft_mark){8, 8, {.size = 8}};
     struct pbft_set set = of_four();
     struct pbft_mark start;
     add(&set, &behind, 2);
@@ -144,12 +144,12 @@ static void the_start_is_proven(void **state)
 
     set = of_four(); /* a digest that one member alone claims proves nothing */
     struct draft wrong = begin(8);
-    wrong.mark[0].digest = 9;
+    wrong.mark[0].seal.digest[2] = 9;
     add(&set, &wrong, 2);
     add(&set, &ahead, 2);
     add(&set, &behind, 2);
     assert_true(pbft_choose_start(&set, &start));
-    assert_int_equal(start.digest, 8);
+    assert_int_equal(start.seal.digest[2], 0);
 }
 
 static void malformed_bodies_are_rejected(void **state)

@@ -18,12 +18,16 @@ enum {
     PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
     PBFT_INTERVAL_MAX = 256,
-    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond four for each number of the window */
+    PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond five for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
+    PBFT_DIGEST_SIZE = 32,
+    PBFT_HAVE_MAX = 64, /* digests in one HAVE */
+    PBFT_HAS_MAX = 128, /* the latest of each member that are remembered */
+    PBFT_LOOKS_MAX = 256, /* bundles of looks that wait at once */
     PBFT_CHECKPOINT_CLAIMS = 4,
     PBFT_TIME_AHEAD_S = 86400, /* an agreed time further ahead of the own clock is a lie */
 };
@@ -62,9 +66,12 @@ struct pbft_slot {
 struct pbft_known {
     bool used, barrier;
     bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
-    bool mine;
-    uint32_t place;  /* of its origin */
+    bool executed;   /* here */
+    bool waited;     /* since the STATUS before the next */
+    bool shared;     /* 2k+1 members hold it: it is worth a view change */
+    uint32_t origin; /* node */
     uint32_t count;
+    uint32_t chain, older, younger; /* links of pbft_known.c */
     uint64_t digest[4];
     uint64_t incarnation, first_number, first_incomplete;
     uint64_t position;   /* of its record */
@@ -75,10 +82,16 @@ struct pbft_known {
 
 /* What was executed of each origin (the last-reply table is node/'s session table, which follows the same rule). */
 struct pbft_client {
+    uint32_t node;
+    uint64_t last; /* number that was executed last; 0: none */
     uint64_t incarnation, executed, first_incomplete;
     uint64_t barrier_incarnation, barrier;
 };
-enum { PBFT_CLIENT_SIZE = 40, PBFT_PART_HEAD_SIZE = 24 };
+enum {
+    PBFT_CLIENT_SIZE = 56,
+    PBFT_CLIENTS_HEAD_SIZE = 8,
+    PBFT_PART_HEAD_SIZE = 24,
+};
 
 /* The VIEW-CHANGE of one member that counts now, and who acknowledged it. */
 struct pbft_heard_change {
@@ -92,11 +105,23 @@ struct pbft_heard_ack {
     uint64_t digest[4];
 };
 
+struct pbft_has {
+    uint64_t words[4]; /* zero: none */
+};
+
+struct pbft_answer {
+    bool heard;
+    uint64_t view, number;
+};
+
 struct pbft_peer {
     uint32_t node;
     struct pbft_heard_change change;
     struct pbft_heard_ack *acks; /* of this member's VIEW-CHANGE, by place of who acknowledges */
     struct pbft_mark claims[PBFT_CHECKPOINT_CLAIMS]; /* its CHECKPOINTs, by number / K */
+    struct pbft_has has[PBFT_HAS_MAX]; /* requests that it holds and that wait there: the latest, at ordinal % MAX */
+    uint64_t has_next;
+    struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
@@ -108,6 +133,12 @@ struct pbft_range {
 struct pbft_ranges {
     uint32_t count;
     struct pbft_range list[PBFT_READ_RANGES_MAX];
+};
+
+/* A client's reads that wait until this number is executed. */
+struct pbft_look {
+    uint64_t until, first_number;
+    uint32_t count;
 };
 
 struct pbft_shadow {
@@ -122,7 +153,12 @@ struct pbft {
     uint64_t interval, window; /* K, L */
     uint64_t incarnation;
     int64_t now_ns, wall_ns;
-    bool started, forgot;
+    bool started;
+    bool forgot;             /* promises that it may have made: pbft_recover.c */
+    bool part_lost;          /* restored from a checkpoint that is none of this protocol's */
+    uint64_t seed, nonce;
+    uint64_t recovery_bound; /* low water mark from which it may vote again; 0: not known */
+    uint64_t vote_from;      /* first view in which it may */
 
     uint64_t view;
     bool active;
@@ -130,9 +166,14 @@ struct pbft {
     uint64_t next;      /* primary: the number that its next proposal gets */
     struct pbft_slot *slots; /* window entries, at number % window */
     struct pbft_known *known;
-    uint32_t known_count, known_each; /* by place of the origin, so many each */
+    uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
+    uint32_t *known_hint; /* where an empty place is looked for first */
+    uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
     uint64_t arrivals;
-    struct pbft_client *clients; /* by place */
+    uint64_t told_arrival; /* HAVE goes on behind it */
+    struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
+    uint32_t client_count, clients_max; /* of the latter */
+    uint8_t *part; /* scratch: the checkpoint's own part is laid out here */
 
     uint64_t executed, index;
     int64_t time_ns; /* agreed, of the last execution */
@@ -168,6 +209,10 @@ struct pbft {
     int64_t barrier_at_ns;
     uint8_t barrier_bytes[BUNDLE_HEADER_SIZE];
 
+    uint64_t prepared_top; /* the highest number that ever prepared here and may be committed somewhere */
+    struct pbft_look *looks;
+    uint32_t look_count;
+
     struct pbft_shadow shadow;
     const char *broken; /* an invariant that a step saw broken: check() tells it */
 };
@@ -183,9 +228,13 @@ static inline uint32_t pbft_primary_place(const struct pbft *self, uint64_t view
 {
     return (uint32_t)((view - 1) % self->member_count);
 }
+static inline bool pbft_votes(const struct pbft *self)
+{
+    return self->active && !self->forgot && self->view >= self->vote_from;
+}
 static inline bool pbft_leads(const struct pbft *self)
 {
-    return self->active && !self->forgot && pbft_primary_place(self, self->view) == self->self_place;
+    return pbft_votes(self) && pbft_primary_place(self, self->view) == self->self_place;
 }
 static inline bool pbft_value_null(const struct pbft_value *value)
 {
@@ -210,27 +259,59 @@ const struct pbft_slot *pbft_slot_known(const struct pbft *self, uint64_t number
 struct pbft_vote pbft_vote_of(uint64_t view, uint64_t number, const struct pbft_value *value);
 void pbft_tell_view(struct pbft *self, struct effects *out);
 
-/* pbft_request.c */
-struct pbft_known *pbft_known_find(struct pbft *self, const uint64_t digest[4]);
+/* pbft_known.c */
+struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t digest[4]);
+/* All of them, in the order of arrival. Only the one at hand may be dropped meanwhile, after its successor was taken. */
+struct pbft_known *pbft_known_first(const struct pbft *self);
+struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+void pbft_known_drop(struct pbft *self, struct pbft_known *known);
 bool pbft_known_done(const struct pbft *self, const struct pbft_known *known);
+void pbft_known_forget_old(struct pbft *self);
+/* Those whose records lie before this position. */
+void pbft_known_forget_before(struct pbft *self, uint64_t position);
+/* Opens and checks a request; whether its origin sent it is another question. */
+bool pbft_request_open(const struct pbft *self, struct span bytes, struct bundle *out);
 /* Keeps a request that is proven or vouched for; stores it when it is new (position 0), or was restored at one. NULL:
  * malformed, done already, or no room. */
 struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct span bundle, uint64_t position,
                                   bool vouched, struct effects *out);
+
+/* pbft_relay.c */
+void pbft_relay_due(struct pbft *self, struct effects *out);
+void pbft_on_have(struct pbft *self, const struct event *event, struct effects *out);
+/* k+1 others hold it, so a correct one does. */
+bool pbft_relay_vouched(const struct pbft *self, const uint64_t digest[4]);
+/* It is known here now, or more members are known to hold it. */
+void pbft_relay_learn(const struct pbft *self, struct pbft_known *known);
+
+/* pbft_client.c */
+bool pbft_client_done(const struct pbft *self, const struct pbft_known *known);
+/* Accounts for an executed request. */
+void pbft_client_executed(struct pbft *self, struct pbft_known *known);
+/* The table as a piece of the checkpoint's part: PBFT_CLIENTS_HEAD_SIZE, then PBFT_CLIENT_SIZE for each. Reading it:
+ * false, and nothing has changed, when it is malformed. */
+size_t pbft_clients_write(const struct pbft *self, uint8_t *out);
+bool pbft_clients_read(struct pbft *self, struct span bytes);
+
+/* pbft_look.c */
+void pbft_look(struct pbft *self, const struct event_request *request, struct effects *out);
+void pbft_looks_deliver(struct pbft *self, const struct event *event, struct effects *out);
+/* A new view decided no number above `end`: nothing above it was committed. */
+void pbft_looks_bound(struct pbft *self, uint64_t end);
+
+/* pbft_request.c */
 void pbft_on_client(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_request(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_fetch(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_on_body(struct pbft *self, const struct event *event, struct effects *out);
 void pbft_fetch(struct pbft *self, const uint64_t digest[4], struct effects *out);
-/* Accounts for an executed request. */
-void pbft_client_executed(struct pbft *self, struct pbft_known *known);
-void pbft_propose(struct pbft *self, const struct event *event, struct effects *out);
 /* Sends a barrier for what was gathered; delivers what a barrier has passed. */
 void pbft_reads(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_order.c */
+void pbft_propose(struct pbft *self, const struct event *event, struct effects *out);
 /* Arms the timer for the oldest request that waits (Castro99, section 4.4). */
 void pbft_await(struct pbft *self, struct effects *out);
-bool pbft_known_referenced(const struct pbft *self, const struct pbft_known *known);
-void pbft_known_forget_old(struct pbft *self);
 
 /* pbft_agree.c */
 void pbft_on_vote(struct pbft *self, const struct event *event, struct effects *out);
@@ -275,6 +356,14 @@ int64_t pbft_patience_ns(const struct pbft *self);
 /* pbft_status.c */
 void pbft_status_due(struct pbft *self, struct effects *out);
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
+
+/* pbft_recover.c */
+void pbft_forget(struct pbft *self, uint64_t nonce);
+void pbft_recover_due(struct pbft *self, struct effects *out);
+void pbft_on_recover(struct pbft *self, const struct event *event, struct effects *out);
+void pbft_on_recovery_marks(struct pbft *self, const struct event *event, struct effects *out);
+/* The low water mark is where it may vote again. */
+bool pbft_recovery_ends(const struct pbft *self);
 
 /* pbft_restore.c */
 void pbft_restore(struct pbft *self, const struct event *event);

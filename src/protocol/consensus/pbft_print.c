@@ -78,17 +78,17 @@ static void canon_slot(struct canon *out, const struct pbft *self, const struct 
 
 static void canon_known(struct canon *out, const struct pbft *self)
 {
-    for (uint32_t i = 0; i < self->member_count; i++)
-        for (uint32_t j = 0; j < self->known_each; j++) {
-            const struct pbft_known *known = &self->known[canon_place(out, i) * self->known_each + j];
-            canon_u8(out, known->used);
-            if (!known->used)
-                continue;
-            canon_digest(out, known->digest);
-            canon_u8(out, known->parked);
-            canon_u64(out, known->proposed);
-            canon_position(out, known->position, self->stored_position);
-        }
+    for (const struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
+        canon_u8(out, 1);
+        canon_digest(out, at->digest);
+        canon_u8(out, at->parked);
+        canon_u8(out, at->executed);
+        canon_u8(out, at->waited);
+        canon_u8(out, at->shared);
+        canon_u64(out, at->proposed);
+        canon_position(out, at->position, self->stored_position);
+    }
+    canon_u8(out, 0);
 }
 
 static void canon_peers(struct canon *out, const struct pbft *self)
@@ -103,8 +103,10 @@ static void canon_peers(struct canon *out, const struct pbft *self)
         }
         for (uint32_t j = 0; j < PBFT_CHECKPOINT_CLAIMS; j++) {
             canon_u64(out, peer->claims[j].number);
-            canon_u64(out, peer->claims[j].digest);
+            canon_digest(out, peer->claims[j].seal.digest);
         }
+        for (uint32_t j = 0; j < PBFT_HAS_MAX; j++)
+            canon_digest(out, peer->has[j].words);
         const struct pbft_client *client = &self->clients[canon_place(out, i)];
         canon_u64(out, client->executed);
         canon_u64(out, client->first_incomplete);
@@ -118,6 +120,8 @@ void pbft_canonical(const void *member, struct canon *out)
     canon_u64(out, self->view);
     canon_u8(out, self->active);
     canon_u8(out, self->forgot);
+    canon_u64(out, self->vote_from);
+    canon_u64(out, self->recovery_bound);
     canon_u64(out, self->next);
     canon_u64(out, self->executed);
     canon_u64(out, self->index);
@@ -141,4 +145,6 @@ void pbft_canonical(const void *member, struct canon *out)
     canon_u64(out, self->barrier);
     canon_u8(out, self->barrier_out);
     canon_u8(out, self->reads_ready);
+    canon_u64(out, self->prepared_top);
+    canon_u64(out, self->look_count);
 }

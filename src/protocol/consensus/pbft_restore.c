@@ -1,5 +1,6 @@
 /* PBFT: restart from the log. A STATE record says everything up to its place but the requests; votes after it follow in
  * their order. What was executed after the checkpoint is executed again once others tell that it was committed. */
+#include "base/hash.h"
 #include "protocol/consensus/pbft_internal.h"
 
 static void restore_vote(struct pbft *self, const struct event_restore *restore)
@@ -16,6 +17,7 @@ static void restore_vote(struct pbft *self, const struct event_restore *restore)
         pbft_slot_accept_note(slot, say.view, &say.value);
     } else {
         slot->prepared = say;
+        self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
         slot->prepared_position = restore->position;
     }
 }
@@ -35,6 +37,7 @@ static void restore_entries(struct pbft *self, const struct pbft_change *change,
         const struct pbft_entry entry = pbft_entry_read(change->prepared + (size_t)i * PBFT_ENTRY_SIZE);
         struct pbft_slot *slot = pbft_slot(self, entry.number);
         slot->prepared = (struct pbft_say){entry.view, entry.value};
+        self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
         slot->prepared_position = position;
     }
 }
@@ -59,7 +62,8 @@ static void restore_state(struct pbft *self, const struct event_restore *restore
     slots_clear(self);
     self->view = record->view;
     self->active = record->active != 0;
-    self->forgot = self->forgot || record->forgot != 0;
+    self->forgot = record->forgot != 0; /* what was lost before this record does not matter any more */
+    self->vote_from = record->vote_from;
     self->change_size = record->change;
     if (record->change > 0)
         memcpy(self->change_body, record->body.data, record->change);
@@ -77,12 +81,12 @@ void pbft_restore(struct pbft *self, const struct event *event)
     switch (restore->kind) {
     case RESTORE_PART:
         if (!pbft_part_read(self, restore->part, restore->index))
-            self->forgot = true;
+            self->part_lost = true;
         else
-            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->digest};
+            self->adopt_mark = (struct pbft_mark){self->executed, restore->index, restore->seal};
         return;
     case RESTORE_GAP:
-        self->forgot = true; /* promises may be lost: it executes, and votes no more */
+        self->forgot = true; /* promises may be lost, unless a record of the state follows */
         return;
     case RESTORE_RECORD:
         break;
@@ -103,7 +107,12 @@ void pbft_start(struct pbft *self, const struct event *event, struct effects *ou
     self->started = true;
     self->incarnation = start->incarnation;
     self->last_position = self->stored_position = start->position;
-    self->forgot = self->forgot || start->kind == START_AMNESIAC;
+    bool forgot = self->forgot || self->part_lost || start->kind == START_AMNESIAC;
+    self->forgot = false;
+    if (forgot && !pbft_ablated(self, PBFT_ABLATION_VOTE_FORGOTTEN)) {
+        slots_clear(self); /* a part of what was promised is of no use */
+        pbft_forget(self, hash_mix(self->seed, start->incarnation));
+    }
     self->next = self->stable.number + 1;
     for (uint64_t i = 0; i < self->window; i++) {
         struct pbft_slot *slot = &self->slots[i];

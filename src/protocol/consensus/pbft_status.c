@@ -29,6 +29,8 @@ void pbft_status_due(struct pbft *self, struct effects *out)
     const struct pbft_status status = {
         .view = self->view, .active = self->active, .executed = self->executed, .stable = self->stable.number};
     pbft_to_others(self, PBFT_STATUS, &status, out);
+    pbft_recover_due(self, out);
+    pbft_relay_due(self, out);
     fetch_missing(self, out);
     if (self->checkpoint_failed && self->pending_number == self->executed && !self->adopt_pending)
         pbft_checkpoint_take(self, out);

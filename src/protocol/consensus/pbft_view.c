@@ -62,6 +62,7 @@ void pbft_store_state(struct pbft *self, struct effects *out)
         .view = self->view,
         .active = self->active,
         .forgot = self->forgot,
+        .vote_from = self->vote_from,
         .stable = self->stable.number,
         .change = change,
         .body = effects_copy(out, self->state_body, size),
@@ -116,6 +117,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
     self->deadline_ns = INT64_MAX;
     effect_disarm(out, PBFT_SLOT, PBFT_TIMER_VIEW, 0);
     learn_marks(self, &start, out);
+    pbft_looks_bound(self, end);
     pbft_store_state(self, out);
     self->next = end + 1 > self->stable.number + 1 ? end + 1 : self->stable.number + 1;
     for (uint64_t n = start.number + 1; n <= end; n++) {
@@ -175,7 +177,8 @@ static bool admitted(const struct pbft *self, uint32_t place)
 
 static void try_new_view(struct pbft *self, struct effects *out)
 {
-    if (self->active || self->forgot || pbft_primary_place(self, self->view) != self->self_place)
+    if (self->active || self->forgot || self->view < self->vote_from ||
+        pbft_primary_place(self, self->view) != self->self_place)
         return;
     set_begin(self);
     uint32_t size = 0;
@@ -269,17 +272,17 @@ void pbft_view_change(struct pbft *self, uint64_t view, struct effects *out)
 {
     if (self->forgot || view <= self->view)
         return;
-    self->view = view;
+    self->view = view > self->vote_from ? view : self->vote_from;
     self->active = false;
     self->awaited = 0;
     self->changes_tried++;
     self->deadline_ns = INT64_MAX;
     effect_disarm(out, PBFT_SLOT, PBFT_TIMER_VIEW, 0);
     self->change_size = pbft_change_write(self, self->change_body);
-    change_keep(self, self->self_place, view, span_of(self->change_body, self->change_size));
+    change_keep(self, self->self_place, self->view, span_of(self->change_body, self->change_size));
     pbft_store_state(self, out);
     send_change(self, 0, out);
-    effect_note(out, "VIEW CHANGE", view);
+    effect_note(out, "VIEW CHANGE", self->view);
     pbft_tell_view(self, out);
 }
 

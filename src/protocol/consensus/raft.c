@@ -8,12 +8,12 @@ FIELDS(raft_append_ack, RAFT_APPEND_ACK_FIELDS)
 FIELDS(raft_round_ack, RAFT_ROUND_ACK_FIELDS)
 FIELDS(raft_vote, RAFT_VOTE_FIELDS)
 FIELDS(raft_vote_ack, RAFT_VOTE_ACK_FIELDS)
-FIELDS(raft_forward, RAFT_FORWARD_FIELDS)
-FIELDS(raft_refuse, RAFT_REFUSE_FIELDS)
-FIELDS(raft_read, RAFT_READ_FIELDS)
-FIELDS(raft_read_ack, RAFT_READ_ACK_FIELDS)
-FIELDS(raft_count, RAFT_COUNT_FIELDS)
-FIELDS(raft_count_ack, RAFT_COUNT_ACK_FIELDS)
+FIELDS(leader_forward, LEADER_FORWARD_FIELDS)
+FIELDS(leader_refuse, LEADER_REFUSE_FIELDS)
+FIELDS(leader_read, LEADER_READ_FIELDS)
+FIELDS(leader_read_ack, LEADER_READ_ACK_FIELDS)
+FIELDS(leader_count, LEADER_COUNT_FIELDS)
+FIELDS(leader_count_ack, LEADER_COUNT_ACK_FIELDS)
 FIELDS(raft_install, RAFT_INSTALL_FIELDS)
 FIELDS(raft_recover, RAFT_RECOVER_FIELDS)
 FIELDS(raft_recover_ack, RAFT_RECOVER_ACK_FIELDS)
@@ -28,12 +28,12 @@ static const struct message_type message_types[] = {
     [RAFT_ROUND_ACK] = MESSAGE_TYPE("ROUND_ACK", raft_round_ack, raft_round_ack_fields),
     [RAFT_VOTE] = MESSAGE_TYPE("VOTE", raft_vote, raft_vote_fields),
     [RAFT_VOTE_ACK] = MESSAGE_TYPE("VOTE_ACK", raft_vote_ack, raft_vote_ack_fields),
-    [RAFT_FORWARD] = MESSAGE_TYPE("FORWARD", raft_forward, raft_forward_fields),
-    [RAFT_REFUSE] = MESSAGE_TYPE("REFUSE", raft_refuse, raft_refuse_fields),
-    [RAFT_READ] = MESSAGE_TYPE("READ", raft_read, raft_read_fields),
-    [RAFT_READ_ACK] = MESSAGE_TYPE("READ_ACK", raft_read_ack, raft_read_ack_fields),
-    [RAFT_COUNT] = MESSAGE_TYPE("COUNT", raft_count, raft_count_fields),
-    [RAFT_COUNT_ACK] = MESSAGE_TYPE("COUNT_ACK", raft_count_ack, raft_count_ack_fields),
+    [RAFT_FORWARD] = MESSAGE_TYPE("FORWARD", leader_forward, leader_forward_fields),
+    [RAFT_REFUSE] = MESSAGE_TYPE("REFUSE", leader_refuse, leader_refuse_fields),
+    [RAFT_READ] = MESSAGE_TYPE("READ", leader_read, leader_read_fields),
+    [RAFT_READ_ACK] = MESSAGE_TYPE("READ_ACK", leader_read_ack, leader_read_ack_fields),
+    [RAFT_COUNT] = MESSAGE_TYPE("COUNT", leader_count, leader_count_fields),
+    [RAFT_COUNT_ACK] = MESSAGE_TYPE("COUNT_ACK", leader_count_ack, leader_count_ack_fields),
     [RAFT_INSTALL] = MESSAGE_TYPE("INSTALL", raft_install, raft_install_fields),
     [RAFT_RECOVER] = MESSAGE_TYPE("RECOVER", raft_recover, raft_recover_fields),
     [RAFT_RECOVER_ACK] = MESSAGE_TYPE("RECOVER_ACK", raft_recover_ack, raft_recover_ack_fields),
@@ -50,27 +50,11 @@ const struct message_table raft_messages = {message_types, RAFT_MESSAGE_COUNT};
 const struct message_table raft_records = {record_types, RAFT_RECORD_COUNT};
 const struct message_type raft_part_type = MESSAGE_TYPE("PART", raft_part, raft_part_fields);
 
-struct raft_peer *raft_peer_find(struct raft *self, uint32_t node)
-{
-    uint32_t low = 0, high = self->member_count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (self->peers[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < self->member_count && self->peers[low].node == node ? &self->peers[low] : NULL;
-}
-
 uint64_t raft_store(struct raft *self, const struct event *event, uint16_t type, const void *body,
                     struct effects *out)
 {
-    if (self->last_position == self->stored_position)
-        self->unstored_since_ns = event->now_ns;
     uint64_t position = effect_store(out, &raft_records, RAFT_SLOT, type, body);
-    invariant(position > self->last_position, "positions rise");
-    self->last_position = position;
+    own_disk_write(&self->disk, position, event->now_ns);
     return position;
 }
 
@@ -104,13 +88,7 @@ uint64_t raft_hard_after(struct raft *self, const struct event *event, struct ef
 {
     if (self->hard_dirty)
         hard_save(self, event, out);
-    return raft_after(self, self->hard_position);
-}
-
-bool raft_disk_stalled(const struct raft *self, int64_t now_ns)
-{
-    return self->last_position != self->stored_position &&
-           now_ns - self->unstored_since_ns > self->spec->tuning.election_timeout_ns;
+    return own_disk_after(&self->disk, self->hard_position);
 }
 
 void raft_reject(struct effects *out, const char *why, uint32_t node)
@@ -130,14 +108,9 @@ bool raft_entry_sound(const struct raft_entry *entry)
 
 static void on_stored(struct raft *self, const struct event *event, struct effects *out)
 {
-    const struct event_stored *stored = &event->stored;
-    self->disk_full = stored->room_bytes == 0;
-    if (stored->position <= self->stored_position)
+    if (!own_disk_stored(&self->disk, &event->stored, event->now_ns))
         return;
-    invariant(stored->position <= self->last_position, "only what was stored can be on disk");
-    self->stored_position = stored->position;
-    self->unstored_since_ns = event->now_ns;
-    (void)raft_log_stored(&self->log, stored->position);
+    (void)raft_log_stored(&self->log, event->stored.position);
     if (self->role == RAFT_LEADER)
         raft_lead_stored(self);
     else
@@ -146,12 +119,12 @@ static void on_stored(struct raft *self, const struct event *event, struct effec
 
 static void on_peer(struct raft *self, const struct event *event, struct effects *out)
 {
-    struct raft_peer *peer = raft_peer_find(self, event->peer.node);
-    if (peer == NULL || peer->node == self->self_node)
+    struct peer *peer = peers_find(&self->peers, event->peer.node);
+    if (peer == NULL || peer->node == self->peers.self_node)
         return;
     if (event->peer.state == PEER_CONNECTED)
         peer->incarnation_open = true;
-    if (self->role == RAFT_LEADER && peer->pace == RAFT_REPLICATE) {
+    if (self->role == RAFT_LEADER && peer->pace == PACE_STREAM) {
         /* What was on the way is lost, or may be: find out where the logs agree. */
         raft_probe_from(self, peer, peer->match);
     } else if (self->role == RAFT_LEADER && event->peer.state == PEER_CONNECTED) {
@@ -173,20 +146,6 @@ static void on_timeout(struct raft *self, const struct event *event, struct effe
         raft_read_timeout(self, event, out);
 }
 
-/* Keeps account of the sender's incarnation. False: the message is of a former life and is dropped. */
-static bool incarnation_current(struct raft *self, struct raft_peer *peer, uint64_t incarnation)
-{
-    if (peer->incarnation == incarnation)
-        return true;
-    if (incarnation < peer->incarnation && !peer->incarnation_open)
-        return false;
-    if (peer->incarnation != 0)
-        raft_peer_restarted(self, peer);
-    peer->incarnation = incarnation;
-    peer->incarnation_open = false;
-    return true;
-}
-
 typedef void handler(struct raft *self, const struct event *event, struct effects *out);
 
 static handler *const handlers[RAFT_MESSAGE_COUNT] = {
@@ -195,12 +154,12 @@ static handler *const handlers[RAFT_MESSAGE_COUNT] = {
     [RAFT_ROUND_ACK] = raft_on_round_ack,
     [RAFT_VOTE] = raft_on_vote,
     [RAFT_VOTE_ACK] = raft_on_vote_ack,
-    [RAFT_FORWARD] = raft_on_forward,
-    [RAFT_REFUSE] = raft_on_refuse,
-    [RAFT_READ] = raft_on_read,
-    [RAFT_READ_ACK] = raft_on_read_ack,
-    [RAFT_COUNT] = raft_on_count,
-    [RAFT_COUNT_ACK] = raft_on_count_ack,
+    [RAFT_FORWARD] = raft_on_leader_message,
+    [RAFT_REFUSE] = raft_on_leader_message,
+    [RAFT_READ] = raft_on_leader_message,
+    [RAFT_READ_ACK] = raft_on_leader_message,
+    [RAFT_COUNT] = raft_on_leader_message,
+    [RAFT_COUNT_ACK] = raft_on_leader_message,
     [RAFT_INSTALL] = raft_on_install,
     [RAFT_RECOVER] = raft_on_recover,
     [RAFT_RECOVER_ACK] = raft_on_recover_ack,
@@ -209,14 +168,18 @@ static handler *const handlers[RAFT_MESSAGE_COUNT] = {
 static void on_message(struct raft *self, const struct event *event, struct effects *out)
 {
     const struct event_message *message = &event->message;
-    struct raft_peer *peer = raft_peer_find(self, message->from.node);
-    if (peer == NULL || peer->node == self->self_node || message->slot != RAFT_SLOT ||
+    struct peer *peer = peers_find(&self->peers, message->from.node);
+    if (peer == NULL || peer->node == self->peers.self_node || message->slot != RAFT_SLOT ||
         message->type >= RAFT_MESSAGE_COUNT) {
         raft_reject(out, "rejected: not from a member, or of no known type", message->from.node);
         return;
     }
-    if (incarnation_current(self, peer, message->incarnation))
-        handlers[message->type](self, event, out);
+    enum peer_life life = peers_life(peer, message->incarnation);
+    if (life == PEER_FORMER)
+        return;
+    if (life == PEER_RESTARTED)
+        raft_peer_restarted(self, peer);
+    handlers[message->type](self, event, out);
 }
 
 /* Everything of this turn is in. The followers come first, so that their disks work while this member's service does
@@ -228,7 +191,7 @@ static void on_turn(struct raft *self, const struct event *event, struct effects
     else
         raft_follow_turn(self, event, out);
     raft_deliver(self, out);
-    raft_read_deliver(self, event, out);
+    raft_read_deliver(self, out);
     raft_checkpoint(self, out);
 }
 
@@ -271,85 +234,46 @@ static void step(void *member, const struct event *event, struct effects *out)
         hard_save(self, event, out);
 }
 
-static uint32_t flight_max(const struct group_spec *spec)
-{
-    uint32_t wanted = spec->tuning.append_inflight_max;
-    return wanted == 0 ? 1 : wanted < RAFT_FLIGHT_MAX ? wanted : RAFT_FLIGHT_MAX;
-}
-
 /* Memory comes as a few blocks whose sizes follow from the specification. The heap's own header, its classes' runs
  * and the rounding of each block are covered by an eighth and a fixed sum. */
 static size_t heap_bytes(const struct group_spec *spec)
 {
-    size_t members = spec->member_count;
     size_t bytes = sizeof(struct raft) + raft_log_capacity(spec->tuning.log_entries_max) * sizeof(struct raft_slot);
-    bytes += members * (sizeof(struct raft_peer) + flight_max(spec) * sizeof(struct raft_flight));
-    bytes += members * (2 * sizeof(uint32_t) + 2 * (sizeof(uint64_t) + 2 * sizeof(uint32_t)));
+    bytes += peers_bytes(spec);
     bytes += bytes / 8 + ((size_t)128 << 10);
     return bytes > HEAP_REGION_SIZE_MIN ? bytes : HEAP_REGION_SIZE_MIN;
 }
 
 /* The longest steps: an APPEND of a new leader (a record each, hard state, all waiting reads handed back, peers that
- * are trusted again), and a TURN (RAFT_SENDS_MAX messages, one INSTALL, one answer to a read and one light message a
+ * are trusted again), and a TURN (PACING_SENDS_MAX messages, one INSTALL, one answer to a read and one light message a
  * member, deliveries, reads). */
 static uint32_t effects_max(const struct group_spec *spec)
 {
-    return RAFT_APPEND_RECORDS_MAX + RAFT_DELIVERIES_MAX + 3 * RAFT_READ_RANGES_MAX + 32 +
-           (RAFT_SENDS_MAX + 6) * spec->member_count;
+    return RAFT_APPEND_RECORDS_MAX + RAFT_DELIVERIES_MAX + 3 * READS_RANGES_MAX + 32 +
+           (PACING_SENDS_MAX + 6) * spec->member_count;
 }
 
 /* An effect's head is never longer than its struct, aligned; besides there are lists of receivers. */
 static size_t scratch_max(const struct group_spec *spec)
 {
     return effects_max(spec) * (sizeof(struct raft_append) + 32) +
-           (size_t)(RAFT_SENDS_MAX + 4) * (spec->member_count * sizeof(uint32_t) + 8) + 1024;
-}
-
-static void *take(struct heap *heap, size_t size)
-{
-    void *block = heap_alloc_zero(heap, size);
-    invariant(block != NULL, "heap_size covers what a member takes");
-    return block;
-}
-
-static void quorum_create(struct heap *heap, struct raft_quorum *quorum, uint32_t members)
-{
-    uint64_t *value = take(heap, members * sizeof(uint64_t));
-    uint32_t *order = take(heap, members * sizeof(uint32_t));
-    uint32_t *rank = take(heap, members * sizeof(uint32_t));
-    raft_quorum_init(quorum, value, order, rank, members);
+           (size_t)(PACING_SENDS_MAX + 4) * (spec->member_count * sizeof(uint32_t) + 8) + 1024;
 }
 
 static void *create(struct heap *heap, const struct group_spec *spec, uint64_t seed)
 {
-    struct raft *self = take(heap, sizeof *self);
+    struct raft *self = heap_alloc_zero(heap, sizeof *self);
     uint64_t capacity = raft_log_capacity(spec->tuning.log_entries_max);
     /* Not cleared: the table may be large, and its pages are to be touched only as the log grows. */
     struct raft_slot *ring = heap_alloc(heap, capacity * sizeof *ring);
-    invariant(ring != NULL, "heap_size covers the log's table");
+    invariant(self != NULL && ring != NULL, "heap_size covers what a member takes");
     raft_log_init(&self->log, ring, capacity);
     random_seed(&self->random, seed);
     self->spec = spec;
-    self->self_node = spec->self;
-    self->member_count = spec->member_count;
-    self->majority = spec->member_count / 2 + 1;
-    self->flight_max = flight_max(spec);
-    self->timer_at_ns = EFFECT_DISARM;
-    self->peers = take(heap, spec->member_count * sizeof *self->peers);
-    self->others = take(heap, spec->member_count * sizeof *self->others);
-    self->pick = take(heap, spec->member_count * sizeof *self->pick);
-    quorum_create(heap, &self->match_quorum, spec->member_count);
-    quorum_create(heap, &self->round_quorum, spec->member_count);
-    int place = spec_member_place(spec, spec->self);
-    invariant(place >= 0, "a member belongs to its group");
-    self->self_place = (uint32_t)place;
-    uint32_t others = 0;
-    for (uint32_t i = 0; i < spec->member_count; i++) {
-        self->peers[i].node = spec->members[i];
-        self->peers[i].flights = take(heap, self->flight_max * sizeof(struct raft_flight));
-        if (i != self->self_place)
-            self->others[others++] = spec->members[i];
-    }
+    peers_create(&self->peers, heap, spec);
+    election_timer_create(&self->timer, &self->random, spec->tuning.election_timeout_ns, RAFT_SLOT,
+                          RAFT_TIMER_ELECTION);
+    raft_request_create(self);
     return self;
 }
 
@@ -370,9 +294,9 @@ static void status(const void *member, struct member_status *out)
 static bool progress(const void *member, uint32_t place, struct member_progress *out)
 {
     const struct raft *self = member;
-    if (self->role != RAFT_LEADER || place + 1 >= self->member_count)
+    if (self->role != RAFT_LEADER || place + 1 >= self->peers.count)
         return false;
-    const struct raft_peer *peer = &self->peers[place + (place >= self->self_place)];
+    const struct peer *peer = &self->peers.list[place + (place >= self->peers.self_place)];
     *out = (struct member_progress){peer->node, peer->match, peer->suspected ? 1 : 0};
     return true;
 }

@@ -10,10 +10,11 @@
  * that one member stored and means nothing to another member.
  *
  * Files: raft.c (tables, creation, dispatch), raft_restore.c (restart), raft_election.c (terms, votes, roles),
- * raft_append.c and raft_progress.c (leader), raft_follow.c (follower), raft_request.c (updates, forwarding),
- * raft_read.c (reads), raft_snapshot.c (delivery, checkpoints, adoption), raft_recover.c (members that forgot),
- * raft_log.c and raft_quorum.c (pure containers), raft_check.c (invariants), raft_print.c and raft_canonical.c (the state
- * for people and for the explorer).
+ * raft_append.c and raft_progress.c (leader), raft_follow.c (follower), raft_request.c (what clients ask for),
+ * raft_snapshot.c (delivery, checkpoints, adoption), raft_recover.c (members that forgot), raft_log.c (the log in
+ * memory), raft_check.c (invariants), raft_print.c and raft_canonical.c (the state for people and for the explorer).
+ * Shared with Paxos: peers.h (who counts), pacing.h (what each is sent), reads.h, intake.h (updates, forwarding),
+ * election_timer.h, own_disk.h, quorum.h.
  *
  * Deviations from the thesis, each explained where it is made: entries are bundles; commitment is pushed to the member
  * whose client waits; reads of followers go through the leader's round (section 6.4) and are served locally; a member
@@ -81,26 +82,6 @@ MESSAGE_STRUCT(raft_vote, RAFT_VOTE_FIELDS)
     FIELD(S, U64, term) FIELD(S, U64, asked) FIELD(S, INCARNATION, nonce) FIELD(S, U8, pre) FIELD(S, U8, granted)
 MESSAGE_STRUCT(raft_vote_ack, RAFT_VOTE_ACK_FIELDS)
 
-#define RAFT_FORWARD_FIELDS(FIELD, S) FIELD(S, BYTES, bundle)
-MESSAGE_STRUCT(raft_forward, RAFT_FORWARD_FIELDS)
-
-/* Refused for good, with the error's text. */
-#define RAFT_REFUSE_FIELDS(FIELD, S)                                                                                   \
-    FIELD(S, INCARNATION, incarnation) FIELD(S, U64, first_number) FIELD(S, U32, count) FIELD(S, BYTES, text)
-MESSAGE_STRUCT(raft_refuse, RAFT_REFUSE_FIELDS)
-
-#define RAFT_READ_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
-MESSAGE_STRUCT(raft_read, RAFT_READ_FIELDS)
-
-#define RAFT_READ_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index) FIELD(S, TIME, time)
-MESSAGE_STRUCT(raft_read_ack, RAFT_READ_ACK_FIELDS)
-
-#define RAFT_COUNT_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U64, index)
-MESSAGE_STRUCT(raft_count, RAFT_COUNT_FIELDS)
-
-#define RAFT_COUNT_ACK_FIELDS(FIELD, S) FIELD(S, U64, number) FIELD(S, U32, count)
-MESSAGE_STRUCT(raft_count_ack, RAFT_COUNT_ACK_FIELDS)
-
 /* The checkpoint ends with `index`, which is of `index_term`. */
 #define RAFT_INSTALL_FIELDS(FIELD, S)                                                                                  \
     FIELD(S, U64, term) FIELD(S, U64, index) FIELD(S, U64, index_term) FIELD(S, U64, digest) FIELD(S, U64, round)
@@ -145,7 +126,6 @@ MESSAGE_STRUCT(raft_base, RAFT_BASE_FIELDS)
 enum {
     RAFT_APPEND_RECORDS_MAX = 128, /* entries in one APPEND */
     RAFT_DELIVERIES_MAX = 64,      /* entries delivered in one step */
-    RAFT_READ_RANGES_MAX = 64,     /* runs of consecutive numbers of waiting reads, in each list */
 };
 
 enum raft_role { RAFT_FOLLOWER, RAFT_PRE_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };

@@ -89,7 +89,7 @@ static void leader_counts_itself_only_when_stored(void **state)
         driver.members[0].auto_store = false;
         driver_update(&driver, 0, 1);
         driver_pump(&driver);
-        assert_int_equal(driver_raft(&driver, 0)->peers[1].match, 2);
+        assert_int_equal(driver_raft(&driver, 0)->peers.list[1].match, 2);
         assert_int_equal(commit(0), ablated ? 2 : 1);
         driver_stored(&driver, 0, driver.members[0].count);
         assert_int_equal(commit(0), 2);
@@ -271,8 +271,8 @@ static void figure_8(bool ablated)
     }
     lose(RAFT_APPEND);
     driver_hop(&driver); /* the acknowledgements */
-    assert_int_equal(driver_raft(&driver, 0)->peers[1].match, 2);
-    assert_int_equal(driver_raft(&driver, 0)->peers[2].match, 2);
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[1].match, 2);
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[2].match, 2);
     assert_int_equal(commit(0), ablated ? 2 : 0);
     assert_int_equal(driver.members[0].applied, ablated ? 2 : 0);
 }
@@ -334,7 +334,7 @@ static uint32_t large_waiting(void)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < driver.network.count; i++)
-        count += driver.network.list[i].size > RAFT_LARGE_BYTES;
+        count += driver.network.list[i].size > PACING_LARGE_BYTES;
     return count;
 }
 

@@ -9,15 +9,6 @@
  * checkpoint: an exploration stops with an error before one is taken. */
 #include "protocol/consensus/raft_internal.h"
 
-static void canon_ranges(struct canon *out, const struct raft_ranges *ranges)
-{
-    canon_u64(out, ranges->count);
-    for (uint32_t i = 0; i < ranges->count; i++) {
-        canon_u64(out, ranges->list[i].first_number);
-        canon_u64(out, ranges->list[i].count);
-    }
-}
-
 static void canon_log(struct canon *out, const struct raft *self, uint64_t stored)
 {
     const struct raft_log *log = &self->log;
@@ -44,10 +35,7 @@ static void canon_hard_state(struct canon *out, const struct raft *self, uint64_
     canon_u8(out, self->recovering);
     canon_u8(out, self->hard_dirty);
     canon_position(out, self->hard_position, stored);
-    canon_position(out, self->last_position, stored);
-    int64_t waited_ns = self->last_position == self->stored_position ? 0 : self->now_ns - self->unstored_since_ns;
-    canon_u8(out, waited_ns > 0); /* else the next event comes one timeout after the write, which is not yet too late */
-    canon_u8(out, self->disk_full);
+    own_disk_canonical(&self->disk, stored, self->now_ns, out);
 }
 
 static void canon_role(struct canon *out, const struct raft *self)
@@ -55,8 +43,7 @@ static void canon_role(struct canon *out, const struct raft *self)
     canon_u8(out, (uint8_t)self->role);
     canon_node(out, self->leader);
     canon_u8(out, self->view_term == self->term);
-    canon_u8(out, self->timer_at_ns != EFFECT_DISARM);
-    canon_u64(out, self->quick_tries);
+    election_timer_canonical(&self->timer, out);
     canon_u64(out, self->commit);
     canon_u64(out, self->applied);
     canon_u64(out, self->applied_term);
@@ -67,17 +54,10 @@ static void canon_role(struct canon *out, const struct raft *self)
     canon_u8(out, self->ack_due);
 }
 
-static void canon_flights(struct canon *out, const struct raft *self, const struct raft_peer *peer)
-{
-    canon_u64(out, peer->flight_count);
-    for (uint32_t i = 0; i < peer->flight_count; i++)
-        canon_u64(out, peer->flights[(peer->flight_first + i) % self->flight_max].last_index);
-}
-
 /* What a leader knows of one member. */
 static void canon_follower(struct canon *out, const struct raft *self, uint32_t place)
 {
-    const struct raft_peer *peer = &self->peers[place];
+    const struct peer *peer = &self->peers.list[place];
     canon_u8(out, (uint8_t)peer->pace);
     canon_u8(out, peer->voter);
     canon_u8(out, peer->paused);
@@ -90,23 +70,23 @@ static void canon_follower(struct canon *out, const struct raft *self, uint32_t 
     bool held = peer->next >= self->log.head && peer->next <= self->log.tail;
     canon_u8(out, held);
     canon_u64(out, held ? raft_log_before_index(&self->log, peer->next) : 0);
-    canon_u64(out, peer->checked_round);
-    canon_u64(out, peer->checked_round != 0 ? peer->checked_index : 0);
-    canon_flights(out, self, peer);
+    canon_u64(out, peer->checked_beat);
+    canon_u64(out, peer->checked_beat != 0 ? peer->checked_mark : 0);
+    pacing_canonical(&self->peers, peer, out);
     canon_u64(out, peer->read_gathered);
     canon_u64(out, peer->read_flying);
-    canon_u64(out, self->round_quorum.value[place]);
+    canon_u64(out, self->peers.beat_quorum.value[place]);
 }
 
 static void canon_leader(struct canon *out, const struct raft *self)
 {
     canon_u64(out, self->term_first);
-    canon_u64(out, self->round);
-    canon_u8(out, self->round_due);
-    canon_u8(out, self->heartbeat_due);
-    canon_u8(out, self->commit_due);
-    canon_u8(out, self->told_due);
-    for (uint32_t i = 0; i < self->member_count; i++)
+    canon_u64(out, self->peers.beat);
+    canon_u8(out, self->peers.beat_due);
+    canon_u8(out, self->peers.heartbeat_due);
+    canon_u8(out, self->peers.commit_due);
+    canon_u8(out, self->peers.told_due);
+    for (uint32_t i = 0; i < self->peers.count; i++)
         canon_follower(out, self, canon_place(out, i));
 }
 
@@ -114,39 +94,8 @@ static void canon_candidate(struct canon *out, const struct raft *self)
 {
     canon_u64(out, self->votes);
     canon_u8(out, self->own_vote_counted);
-    for (uint32_t i = 0; i < self->member_count; i++)
-        canon_u8(out, self->peers[canon_place(out, i)].vote_granted);
-}
-
-/* Lives of the others, and the numbers that were taken from them. */
-static void canon_peers(struct canon *out, const struct raft *self)
-{
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        const struct raft_peer *peer = &self->peers[canon_place(out, i)];
-        canon_u64(out, peer->incarnation);
-        canon_u8(out, peer->incarnation_open);
-        canon_u64(out, peer->taken_incarnation);
-        canon_u64(out, peer->taken_last);
-        canon_u64(out, peer->refused_last);
-        canon_u8(out, peer->recover_answered);
-    }
-    canon_u64(out, self->taken_incarnation);
-    canon_u64(out, self->taken_last);
-    canon_u64(out, self->repeated_last);
-}
-
-static void canon_reads(struct canon *out, const struct raft *self)
-{
-    canon_ranges(out, &self->gathered);
-    canon_ranges(out, &self->flying);
-    canon_ranges(out, &self->ready);
-    canon_u8(out, self->flight_out);
-    canon_u8(out, self->flight_confirmed);
-    canon_u64(out, self->flight_out ? self->flight_round : 0);
-    canon_u64(out, self->flight_out ? self->flight_index : 0);
-    canon_u64(out, self->flight_out ? self->flight_number : 0);
-    canon_u64(out, self->read_number);
-    canon_u64(out, self->ready.count > 0 ? self->ready_index : 0);
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        canon_u8(out, self->peers.list[canon_place(out, i)].granted);
 }
 
 static void canon_checkpoints(struct canon *out, const struct raft *self)
@@ -180,18 +129,19 @@ void raft_canonical(const void *member, struct canon *out)
 {
     const struct raft *self = member;
     /* Before START everything that was restored is on disk. */
-    uint64_t stored = self->started ? self->stored_position : UINT64_MAX;
+    uint64_t stored = self->started ? self->disk.stored : UINT64_MAX;
     canon_u8(out, self->started);
     canon_u64(out, self->incarnation);
     canon_hard_state(out, self, stored);
     canon_log(out, self, stored);
     canon_role(out, self);
-    canon_peers(out, self);
+    peers_canonical(&self->peers, out);
+    intake_canonical(&self->intake, out);
     if (self->role == RAFT_LEADER)
         canon_leader(out, self);
     else if (self->role != RAFT_FOLLOWER)
         canon_candidate(out, self);
-    canon_reads(out, self);
+    reads_canonical(&self->reads, out);
     canon_checkpoints(out, self);
     canon_recovery(out, self);
 }

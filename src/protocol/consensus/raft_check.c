@@ -40,13 +40,14 @@ static const char *check_state(const struct raft *self)
         return "RAFT-6 an entry is of a later term than its member";
     if (self->role != RAFT_FOLLOWER && self->recovering)
         return "RAFT-1 a member that forgot campaigns";
-    if (self->role == RAFT_CANDIDATE && self->voted_for != self->self_node)
+    if (self->role == RAFT_CANDIDATE && self->voted_for != self->peers.self_node)
         return "RAFT-1 a candidate did not vote for itself";
-    if (self->role == RAFT_LEADER && (self->leader != self->self_node || self->voted_for != self->self_node))
+    uint32_t own = self->peers.self_node;
+    if (self->role == RAFT_LEADER && (self->leader != own || self->voted_for != own))
         return "RAFT-1 a leader does not follow itself";
     if (self->role == RAFT_LEADER && raft_log_last_term(&self->log) != self->term)
         return "RAFT-2 a leader's log does not end in its term";
-    if (self->stored_position > self->last_position)
+    if (self->disk.stored > self->disk.written)
         return "RAFT-LOG more is on disk than was stored";
     return NULL;
 }

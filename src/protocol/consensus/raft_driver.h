@@ -45,7 +45,7 @@ static inline void raft_subject_forget_leader(void *self)
 static inline int64_t *raft_subject_deadline_ns(void *self)
 {
     struct raft *raft = self;
-    return &raft->deadline_ns;
+    return &raft->timer.deadline_ns;
 }
 
 static inline bool raft_subject_recovering(const void *self)
@@ -57,13 +57,13 @@ static inline bool raft_subject_recovering(const void *self)
 static inline bool raft_subject_unstored(const void *self)
 {
     const struct raft *raft = self;
-    return raft->hard_position > raft->stored_position;
+    return raft->hard_position > raft->disk.stored;
 }
 
 static inline uint32_t raft_subject_reads(const void *self)
 {
     const struct raft *raft = self;
-    return raft->ready.count + raft->flying.count;
+    return raft->reads.ready.count + raft->reads.flying.count;
 }
 
 static const struct driver_subject raft_subject = {

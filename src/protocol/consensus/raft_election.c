@@ -8,10 +8,7 @@
  * Invariants. A term never falls; in a term a member votes once. A vote leaves after the record that holds it is
  * stored. A candidate asks while its own vote is being written, which saves a disk write of each election, but it does
  * not lead before that write is done, however many votes it has: else it could crash, forget the term, win the same
- * term again from the same voters, and put other entries under the same index and term.
- *
- * The election timer is moved lazily: an APPEND only moves the deadline; when the timer fires early, it is armed again.
- */
+ * term again from the same voters, and put other entries under the same index and term. */
 #include "protocol/consensus/raft_internal.h"
 
 static const char *const role_notes[4][4] = {
@@ -32,25 +29,6 @@ static void set_role(struct raft *self, enum raft_role role, struct effects *out
     self->role = role;
 }
 
-void raft_draw_timeout(struct raft *self)
-{
-    int64_t timeout_ns = self->spec->tuning.election_timeout_ns;
-    self->drawn_ns = timeout_ns + (int64_t)random_below(&self->random, (uint64_t)timeout_ns);
-}
-
-void raft_postpone(struct raft *self, int64_t now_ns)
-{
-    self->deadline_ns = now_ns + self->drawn_ns;
-}
-
-void raft_arm_election(struct raft *self, struct effects *out)
-{
-    if (self->timer_at_ns <= self->deadline_ns)
-        return; /* it fires before, and looks at the deadline then */
-    self->timer_at_ns = self->deadline_ns;
-    effect_arm(out, RAFT_SLOT, RAFT_TIMER_ELECTION, 0, self->deadline_ns);
-}
-
 void raft_set_leader(struct raft *self, const struct event *event, uint32_t leader, struct effects *out)
 {
     if (leader != 0)
@@ -60,7 +38,7 @@ void raft_set_leader(struct raft *self, const struct event *event, uint32_t lead
     self->leader = leader;
     self->view_term = self->term;
     effect_view(out, self->term, leader);
-    raft_read_leader_changed(self, out);
+    reads_leader_changed(&self->reads, leader, out);
 }
 
 /* What agreed with the log of another leader, or of another term, need not agree with this one's; what is committed
@@ -94,11 +72,10 @@ void raft_become_follower(struct raft *self, const struct event *event, uint64_t
     set_role(self, RAFT_FOLLOWER, out);
     if (led) {
         raft_unlead(self, out);
-        raft_draw_timeout(self);
-        raft_postpone(self, event->now_ns);
+        election_timer_draw(&self->timer, event->now_ns);
     }
     raft_set_leader(self, event, leader, out);
-    raft_arm_election(self, out);
+    election_timer_arm(&self->timer, out);
 }
 
 static void ask_for_votes(struct raft *self, bool pre, struct effects *out)
@@ -110,25 +87,24 @@ static void ask_for_votes(struct raft *self, bool pre, struct effects *out)
         .nonce = self->incarnation,
         .pre = pre,
     };
-    for (uint32_t i = 0; i < self->member_count; i++)
-        self->peers[i].vote_granted = false;
-    if (self->member_count > 1)
-        effect_send(out, &raft_messages, RAFT_SLOT, RAFT_VOTE, &request, self->others, self->member_count - 1);
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        self->peers.list[i].granted = false;
+    if (self->peers.count > 1)
+        effect_send(out, &raft_messages, RAFT_SLOT, RAFT_VOTE, &request, self->peers.others, self->peers.count - 1);
 }
 
 /* Thesis 3.4: raise the term, vote for oneself, ask the others. */
 static void campaign(struct raft *self, const struct event *event, struct effects *out)
 {
     take_term(self, self->term + 1);
-    self->voted_for = self->self_node;
+    self->voted_for = self->peers.self_node;
     set_role(self, RAFT_CANDIDATE, out);
     self->votes = 0;
     self->own_vote_counted = false;
     (void)raft_hard_after(self, event, out);
     ask_for_votes(self, false, out);
-    raft_draw_timeout(self);
-    raft_postpone(self, event->now_ns);
-    raft_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 /* Thesis 9.6: would a majority vote for me? Nothing is stored, no term is raised. While the connection to the leader
@@ -138,37 +114,30 @@ static void pre_campaign(struct raft *self, const struct event *event, struct ef
     raft_set_leader(self, event, 0, out);
     set_role(self, RAFT_PRE_CANDIDATE, out);
     self->votes = 1;
-    raft_draw_timeout(self);
-    raft_postpone(self, event->now_ns);
-    if (self->quick_tries > 0) {
-        self->quick_tries--;
-        int64_t quick_ns = random_between(&self->random, 10 * NS_PER_MS, 20 * NS_PER_MS);
-        if (quick_ns < self->drawn_ns)
-            self->deadline_ns = event->now_ns + quick_ns;
-    }
-    if (self->votes >= self->majority) {
+    election_timer_try(&self->timer, event->now_ns);
+    if (self->votes >= self->peers.majority) {
         campaign(self, event, out);
         return;
     }
     ask_for_votes(self, true, out);
     if (!raft_ablated(self, RAFT_ABLATION_TIMER_NOT_REARMED))
-        raft_arm_election(self, out);
+        election_timer_arm(&self->timer, out);
 }
 
 void raft_election_timeout(struct raft *self, const struct event *event, struct effects *out)
 {
-    self->timer_at_ns = EFFECT_DISARM;
+    self->timer.at_ns = EFFECT_DISARM;
     if (self->role == RAFT_LEADER)
         return;
     if (self->recovering)
         raft_recover_ask(self, out); /* again, those who have not answered */
-    if (event->now_ns < self->deadline_ns) {
-        raft_arm_election(self, out);
+    if (event->now_ns < self->timer.deadline_ns) {
+        election_timer_arm(&self->timer, out);
         return;
     }
     raft_log_make_room(self);
-    bool able = !self->recovering && !self->adopt_pending && !raft_disk_stalled(self, event->now_ns) &&
-                raft_log_room(&self->log) > 0;
+    bool hangs = own_disk_stalled(&self->disk, event->now_ns, self->timer.timeout_ns);
+    bool able = !self->recovering && !self->adopt_pending && !hangs && raft_log_room(&self->log) > 0;
     if (able) {
         pre_campaign(self, event, out);
         return;
@@ -176,9 +145,8 @@ void raft_election_timeout(struct raft *self, const struct event *event, struct 
     /* A member that may not vote, that is being replaced, or whose disk hangs, would only be in the way. */
     if (self->role != RAFT_FOLLOWER || self->leader != 0)
         raft_become_follower(self, event, self->term, 0, out);
-    raft_draw_timeout(self);
-    raft_postpone(self, event->now_ns);
-    raft_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 void raft_election_peer_lost(struct raft *self, const struct event *event, uint32_t node, struct effects *out)
@@ -186,26 +154,22 @@ void raft_election_peer_lost(struct raft *self, const struct event *event, uint3
     if (node != self->leader || self->role == RAFT_LEADER)
         return;
     raft_set_leader(self, event, 0, out);
-    self->quick_tries = RAFT_QUICK_TRIES;
-    int64_t most_ns = self->spec->tuning.election_timeout_ns / 4;
-    if (most_ns > 10 * NS_PER_MS)
-        most_ns = 10 * NS_PER_MS;
-    self->deadline_ns = event->now_ns + random_between(&self->random, 0, most_ns);
-    raft_arm_election(self, out);
+    election_timer_broken(&self->timer, event->now_ns);
+    election_timer_arm(&self->timer, out);
 }
 
 static void lead_if_elected(struct raft *self, const struct event *event, struct effects *out)
 {
-    if (self->votes < self->majority || !self->own_vote_counted)
+    if (self->votes < self->peers.majority || !self->own_vote_counted)
         return;
     set_role(self, RAFT_LEADER, out);
-    self->quick_tries = 0;
+    self->timer.quick_tries = 0;
     raft_lead(self, event, out);
 }
 
 void raft_election_stored(struct raft *self, const struct event *event, struct effects *out)
 {
-    if (self->role != RAFT_CANDIDATE || self->own_vote_counted || self->stored_position < self->hard_position)
+    if (self->role != RAFT_CANDIDATE || self->own_vote_counted || self->disk.stored < self->hard_position)
         return;
     self->own_vote_counted = true;
     self->votes++;
@@ -269,7 +233,7 @@ void raft_on_vote(struct raft *self, const struct event *event, struct effects *
     }
     if (self->role == RAFT_PRE_CANDIDATE)
         raft_become_follower(self, event, self->term, 0, out);
-    raft_postpone(self, event->now_ns);
+    election_timer_postpone(&self->timer, event->now_ns);
     uint64_t after = 0;
     if (raft_ablated(self, RAFT_ABLATION_VOTE_NOT_STORED)) {
         (void)raft_hard_after(self, event, out);
@@ -289,17 +253,17 @@ void raft_on_vote_ack(struct raft *self, const struct event *event, struct effec
         raft_become_follower(self, event, ack->term, 0, out);
         return;
     }
-    struct raft_peer *peer = raft_peer_find(self, event->message.from.node);
-    if (!ack->granted || ack->nonce != self->incarnation || peer->vote_granted)
+    struct peer *peer = peers_find(&self->peers, event->message.from.node);
+    if (!ack->granted || ack->nonce != self->incarnation || peer->granted)
         return;
     bool pre = ack->pre && self->role == RAFT_PRE_CANDIDATE && ack->asked == self->term + 1;
     bool real = !ack->pre && self->role == RAFT_CANDIDATE && ack->asked == self->term;
     if (!pre && !real)
         return;
-    peer->vote_granted = true;
+    peer->granted = true;
     self->votes++;
     if (real)
         lead_if_elected(self, event, out);
-    else if (self->votes >= self->majority)
+    else if (self->votes >= self->peers.majority)
         campaign(self, event, out);
 }

@@ -39,8 +39,8 @@ bool raft_follow_leader(struct raft *self, const struct event *event, uint64_t t
     if (term > self->term || self->role != RAFT_FOLLOWER || self->leader != from)
         raft_become_follower(self, event, term, from, out);
     self->heard_ns = event->now_ns;
-    self->quick_tries = 0;
-    raft_postpone(self, event->now_ns);
+    self->timer.quick_tries = 0;
+    election_timer_postpone(&self->timer, event->now_ns);
     if (self->hard_dirty)
         (void)raft_hard_after(self, event, out); /* the term lies in the log before the term's entries */
     if (round > self->round_seen) {
@@ -190,7 +190,7 @@ void raft_follow_turn(struct raft *self, const struct event *event, struct effec
             .voter = !self->recovering,
         };
         uint64_t after = raft_hard_after(self, event, out);
-        uint64_t records = raft_after(self, position_of(self, self->matched));
+        uint64_t records = own_disk_after(&self->disk, position_of(self, self->matched));
         effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_APPEND_ACK, &ack, self->leader)->after =
             records > after ? records : after;
     }

@@ -7,80 +7,20 @@
 #include "base/time.h"
 #include "contract/event.h"
 #include "contract/protocol.h"
+#include "protocol/consensus/election_timer.h"
+#include "protocol/consensus/intake.h"
+#include "protocol/consensus/own_disk.h"
+#include "protocol/consensus/pacing.h"
 #include "protocol/consensus/raft.h"
 #include "protocol/consensus/raft_log.h"
-#include "protocol/consensus/raft_quorum.h"
+#include "protocol/consensus/reads.h"
 
 enum {
     RAFT_SLOT = 0,              /* everything of Raft's own is in the member's first slot */
     RAFT_TIMER_ELECTION = 1,    /* follower, candidate: the deadline; recovering: ask again */
     RAFT_TIMER_HEARTBEAT = 2,   /* leader */
     RAFT_TIMER_READ = 3,        /* a read that the leader has not answered is asked anew */
-    RAFT_SENDS_MAX = 4,         /* APPENDs with records to one member in one TURN */
     RAFT_ROOM_RESERVED = 8,     /* slots of the table that a leader leaves for the no-ops of its successors */
-    RAFT_QUICK_TRIES = 8,       /* early campaigns after the leader's connection broke */
-    RAFT_FLIGHT_MAX = 4096,     /* bound of tuning.append_inflight_max */
-    RAFT_LARGE_BYTES = 65536,   /* a message over this travels in pieces, and others overtake it */
-    RAFT_SLOWEST_BYTES_PER_MS = 16384, /* what is large is given the time that it takes at this speed */
-    RAFT_FLIGHT_BYTES_TIMES = 8 /* unanswered bytes to one member, in units of append_bytes_max */
-};
-
-/* How the leader sees a member's log (etcd/raft calls these the states of its progress). */
-enum raft_pace {
-    RAFT_PROBE,     /* where the logs agree is not known: one message at a time */
-    RAFT_REPLICATE, /* the logs agree up to `next`: messages follow each other without waiting */
-    RAFT_INSTALL_STATE, /* what it needs is gone: it has to adopt a checkpoint */
-};
-
-struct raft_flight {
-    uint64_t last_index;
-    uint64_t bytes;
-};
-
-struct raft_peer {
-    uint32_t node;
-    enum raft_pace pace;
-    uint64_t incarnation; /* last one heard of; 0: none */
-    bool incarnation_open; /* a new connection: the next message may bring any incarnation */
-
-    /* what a leader knows */
-    bool voter;           /* it counts: it said so itself, in this term */
-    bool paused;          /* PROBE: a question is out */
-    bool probe_records;   /* PROBE: the question carried records */
-    bool served;          /* in this TURN it gets an APPEND that tells round and commit index */
-    bool picked;          /* shares the message that is being gathered */
-    bool quick;           /* it was among the majority that answered the last read's round first */
-    bool told;            /* commit index must be told now: a client of its waits */
-    bool heard;           /* since the window of the quorum check began */
-    bool suspected;
-    uint64_t match;       /* boundary up to which it has the log on disk */
-    uint64_t next;        /* ordinal of the next entry to send */
-    int64_t heard_ns;
-    uint64_t checked_round; /* heartbeat whose answer must report receipt of checked_index; 0: none */
-    uint64_t checked_index;
-    struct raft_flight *flights; /* ring of unanswered messages */
-    uint32_t flight_first, flight_count;
-    uint64_t flight_bytes;
-    uint64_t sent_bytes;         /* unanswered when records were last sent */
-    int64_t sent_ns;             /* … and when that was */
-    uint64_t read_gathered, read_flying; /* its READ, waiting for a round or in one; 0: none */
-
-    bool vote_granted;
-    bool recover_answered;
-
-    /* Forwarded numbers that this member took as leader, ever since it started: a repetition is never refused. */
-    uint64_t taken_incarnation, taken_last;
-    uint64_t refused_last; /* of the same session: a repetition of what was refused is never taken */
-};
-
-struct raft_range {
-    uint64_t first_number;
-    uint32_t count;
-};
-
-struct raft_ranges {
-    uint32_t count;
-    struct raft_range list[RAFT_READ_RANGES_MAX];
 };
 
 /* What check() saw last. */
@@ -94,11 +34,11 @@ struct raft {
     const struct group_spec *spec;
     struct random random;
     struct raft_log log;
-    struct raft_peer *peers; /* by place, the own one included */
-    uint32_t *others;        /* nodes of the other members */
-    uint32_t *pick;          /* scratch: receivers that are gathered for one message */
-    uint32_t self_node, self_place, member_count, majority;
-    uint32_t flight_max;
+    struct peers peers;
+    struct own_disk disk;
+    struct election_timer timer;
+    struct reads reads;
+    struct intake intake;
     uint64_t incarnation;
     int64_t now_ns; /* of the event under way */
     bool started;
@@ -110,18 +50,11 @@ struct raft {
     uint64_t hard_sequence, hard_position;
     bool hard_dirty; /* must be stored before anything that depends on it is sent */
 
-    /* the own disk */
-    uint64_t last_position, stored_position;
-    int64_t unstored_since_ns; /* when the oldest write that is out began, or last made progress */
-    bool disk_full;
-
     /* role */
     enum raft_role role;
     uint32_t leader;    /* node that orders; 0: not known */
     uint64_t view_term; /* with `leader`: the VIEW told last */
     int64_t heard_ns;   /* last sign of life of the leader */
-    int64_t deadline_ns, timer_at_ns, drawn_ns;
-    uint32_t quick_tries;
     uint32_t votes;
     bool own_vote_counted;
 
@@ -138,26 +71,9 @@ struct raft {
     bool round_ack_due, ack_due;
 
     /* leader */
-    struct raft_quorum match_quorum, round_quorum; /* members that do not count have 0 */
     uint64_t term_first; /* index of the no-op that begins the term */
     uint64_t committed;  /* ordinal after the last committed entry */
-    uint64_t round;
-    bool round_due, heartbeat_due, commit_due, told_due;
     uint64_t uncommitted_bytes;
-    int64_t window_end_ns;
-
-    /* reads */
-    struct raft_ranges gathered, flying, ready;
-    bool flight_out, flight_confirmed;
-    uint64_t flight_round, flight_index; /* leader */
-    uint64_t flight_number;              /* follower: of the READ that is out */
-    uint64_t read_number;                /* last one used */
-    uint32_t remote_gathered;
-    uint64_t ready_index;
-    int64_t ready_time_ns, flight_time_ns;
-
-    /* own numbers handed in: the highest taken, and the highest taken more than once */
-    uint64_t taken_incarnation, taken_last, repeated_last;
 
     /* checkpoints */
     uint64_t checkpoint_index, checkpoint_digest; /* the latest durable one */
@@ -196,8 +112,6 @@ static inline bool raft_ablated(const struct raft *self, uint32_t bit)
 {
     return (self->spec->ablations & bit) != 0;
 }
-/* The member with this node id, or NULL. */
-struct raft_peer *raft_peer_find(struct raft *self, uint32_t node);
 /* Stores a record and keeps account of the write. */
 uint64_t raft_store(struct raft *self, const struct event *event, uint16_t type, const void *body,
                     struct effects *out);
@@ -206,13 +120,6 @@ void raft_store_loss(struct raft *self, const struct event *event, struct effect
 /* Position that must be stored before anything that depends on term and vote leaves; 0 when it is. Stores the hard
  * state when that is due. */
 uint64_t raft_hard_after(struct raft *self, const struct event *event, struct effects *out);
-/* The disk has not finished any write for a whole election timeout. */
-bool raft_disk_stalled(const struct raft *self, int64_t now_ns);
-/* The position, or 0 when it is on disk already. */
-static inline uint64_t raft_after(const struct raft *self, uint64_t position)
-{
-    return position > self->stored_position ? position : 0;
-}
 /* Counts one message or record as bad: a note in the trace. */
 void raft_reject(struct effects *out, const char *why, uint32_t node);
 /* True when the entry is whole and its bundle agrees with its header: bytes of a peer or a disk. */
@@ -226,10 +133,6 @@ void raft_start(struct raft *self, const struct event *event, struct effects *ou
 void raft_become_follower(struct raft *self, const struct event *event, uint64_t term, uint32_t leader,
                           struct effects *out);
 void raft_set_leader(struct raft *self, const struct event *event, uint32_t leader, struct effects *out);
-/* Moves the deadline one drawn timeout away, without touching the timer. */
-void raft_postpone(struct raft *self, int64_t now_ns);
-void raft_draw_timeout(struct raft *self);
-void raft_arm_election(struct raft *self, struct effects *out);
 void raft_election_timeout(struct raft *self, const struct event *event, struct effects *out);
 void raft_election_stored(struct raft *self, const struct event *event, struct effects *out);
 void raft_election_peer_lost(struct raft *self, const struct event *event, uint32_t node, struct effects *out);
@@ -248,13 +151,10 @@ void raft_append_entry(struct raft *self, const struct event *event, struct span
 /* raft_progress.c */
 void raft_on_append_ack(struct raft *self, const struct event *event, struct effects *out);
 void raft_on_round_ack(struct raft *self, const struct event *event, struct effects *out);
-void raft_probe(struct raft_peer *peer, uint64_t next);
 /* Sends to this member from the boundary `agreed` on; the leader's checkpoint, when what follows that is gone. */
-void raft_probe_from(struct raft *self, struct raft_peer *peer, uint64_t agreed);
-/* The member has this on disk; it counts if the member does. */
-void raft_match_set(struct raft *self, struct raft_peer *peer, uint64_t match);
+void raft_probe_from(struct raft *self, struct peer *peer, uint64_t agreed);
 /* This incarnation of the member is another than the one known: forget what is known of its log. */
-void raft_peer_restarted(struct raft *self, struct raft_peer *peer);
+void raft_peer_restarted(struct raft *self, struct peer *peer);
 /* What the own disk has counts now. */
 void raft_lead_stored(struct raft *self);
 
@@ -266,32 +166,24 @@ bool raft_follow_leader(struct raft *self, const struct event *event, uint64_t t
                         struct effects *out);
 
 /* raft_request.c */
+void raft_request_create(struct raft *self);
 void raft_on_request(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_forward(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_refuse(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_count(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_count_ack(struct raft *self, const struct event *event, struct effects *out);
-
-/* raft_read.c */
-void raft_read_request(struct raft *self, uint64_t first_number, uint32_t count, struct effects *out);
-void raft_on_read(struct raft *self, const struct event *event, struct effects *out);
-void raft_on_read_ack(struct raft *self, const struct event *event, struct effects *out);
+/* FORWARD to COUNT_ACK: what is handed on to the leader, and its answers. */
+void raft_on_leader_message(struct raft *self, const struct event *event, struct effects *out);
 void raft_read_timeout(struct raft *self, const struct event *event, struct effects *out);
-void raft_read_leader_changed(struct raft *self, struct effects *out);
-void raft_read_unlead(struct raft *self);
 /* Leader, before it sends: ends the round that a majority answered, begins the next one. */
 void raft_read_rounds(struct raft *self, const struct event *event, struct effects *out);
 /* Follower, in TURN: asks the leader for what was gathered. */
 void raft_read_ask(struct raft *self, const struct event *event, struct effects *out);
 /* After deliveries: reads that are safe now. */
-void raft_read_deliver(struct raft *self, const struct event *event, struct effects *out);
+void raft_read_deliver(struct raft *self, struct effects *out);
 
 /* raft_snapshot.c */
 void raft_deliver(struct raft *self, struct effects *out);
 void raft_checkpoint(struct raft *self, struct effects *out);
 /* Makes room in the table, if what was kept for laggards can go. */
 void raft_log_make_room(struct raft *self);
-void raft_install_send(struct raft *self, struct raft_peer *peer, struct effects *out);
+void raft_install_send(void *self, uint32_t to, struct effects *out);
 void raft_on_install(struct raft *self, const struct event *event, struct effects *out);
 void raft_on_state(struct raft *self, const struct event *event, struct effects *out);
 

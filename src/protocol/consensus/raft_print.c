@@ -34,25 +34,25 @@ static void print_log(struct text *out, const struct raft_log *log)
 static void print_leader(struct text *out, const struct raft *self)
 {
     text_add(out, " match=");
-    for (uint32_t i = 0; i < self->member_count; i++) {
+    for (uint32_t i = 0; i < self->peers.count; i++) {
         text_add(out, i == 0 ? "" : ",");
-        text_add_u64(out, self->peers[i].node);
-        text_add(out, self->peers[i].voter ? ":" : "?:");
-        text_add_u64(out, self->peers[i].match);
+        text_add_u64(out, self->peers.list[i].node);
+        text_add(out, self->peers.list[i].voter ? ":" : "?:");
+        text_add_u64(out, self->peers.list[i].match);
     }
-    number(out, "round", self->round);
+    number(out, "round", self->peers.beat);
 }
 
 static void print_votes(struct text *out, const struct raft *self)
 {
     text_add(out, " granted=");
     bool first = true;
-    for (uint32_t i = 0; i < self->member_count; i++) {
-        bool own = i == self->self_place && self->own_vote_counted;
-        if (!own && !self->peers[i].vote_granted)
+    for (uint32_t i = 0; i < self->peers.count; i++) {
+        bool own = i == self->peers.self_place && self->own_vote_counted;
+        if (!own && !self->peers.list[i].granted)
             continue;
         text_add(out, first ? "" : ",");
-        text_add_u64(out, self->peers[i].node);
+        text_add_u64(out, self->peers.list[i].node);
         first = false;
     }
     text_add(out, first ? "none" : "");
@@ -70,8 +70,8 @@ void raft_print(const void *member, struct text *out)
     number(out, "applied", self->applied);
     number(out, "last", raft_log_last_index(&self->log));
     print_log(out, &self->log);
-    number(out, "written", self->last_position);
-    number(out, "stored", self->stored_position);
+    number(out, "written", self->disk.written);
+    number(out, "stored", self->disk.stored);
     if (self->role == RAFT_LEADER)
         print_leader(out, self);
     else if (self->role == RAFT_CANDIDATE || self->role == RAFT_PRE_CANDIDATE)
@@ -82,6 +82,6 @@ void raft_print(const void *member, struct text *out)
         number(out, "checkpoint", self->checkpoint_index);
     if (self->adopt_pending)
         text_add(out, " adopts=yes");
-    if (self->disk_full)
+    if (self->disk.full)
         text_add(out, " disk=full");
 }

@@ -58,13 +58,13 @@ static void reads_share_rounds(void **state)
 {
     (void)state;
     begin(3, 0);
-    uint64_t round = driver_raft(&driver, 0)->round;
+    uint64_t round = driver_raft(&driver, 0)->peers.beat;
     for (uint32_t i = 0; i < 10; i++)
         driver_read(&driver, 0, 2);
-    assert_int_equal(driver_raft(&driver, 0)->round, round + 1);
+    assert_int_equal(driver_raft(&driver, 0)->peers.beat, round + 1);
     driver_pump(&driver);
     assert_int_equal(driver.members[0].reads_done, 20);
-    assert_int_equal(driver_raft(&driver, 0)->round, round + 2);
+    assert_int_equal(driver_raft(&driver, 0)->peers.beat, round + 2);
     end();
 }
 
@@ -76,7 +76,7 @@ static void earlier_round_does_not_confirm(void **state)
     driver_isolate(&driver, 1, true);
     driver_isolate(&driver, 2, true);
     driver_read(&driver, 0, 1);
-    const struct raft_round_ack ack = {.term = 1, .round = driver_raft(&driver, 0)->round - 1, .voter = 1};
+    const struct raft_round_ack ack = {.term = 1, .round = driver_raft(&driver, 0)->peers.beat - 1, .voter = 1};
     driver_inject(&driver, 1, 0, 1, RAFT_ROUND_ACK, &ack);
     driver_inject(&driver, 2, 0, 1, RAFT_ROUND_ACK, &ack);
     assert_int_equal(driver.members[0].reads_done, 0);
@@ -129,14 +129,14 @@ static void repeated_question_has_a_new_number(void **state)
     (void)state;
     begin(3, 0);
     driver_read(&driver, 2, 1);
-    struct raft_read first, second;
+    struct leader_read first, second;
     assert_true(driver_find(&driver, 0, RAFT_READ, &first));
     driver_clear(&driver.network);
     driver.now_ns += 41 * NS_PER_MS;
     driver_fire(&driver, 2);
     assert_true(driver_find(&driver, 0, RAFT_READ, &second));
     assert_true(second.number != first.number);
-    const struct raft_read_ack late = {.number = first.number, .index = 1};
+    const struct leader_read_ack late = {.number = first.number, .mark = 1};
     driver_inject(&driver, 0, 2, 1, RAFT_READ_ACK, &late);
     assert_int_equal(driver.members[2].reads_done, 0);
     driver_pump(&driver);
@@ -169,13 +169,13 @@ static void lists_are_bounded(void **state)
     (void)state;
     begin(3, 0);
     driver_isolate(&driver, 0, true);
-    uint32_t asked = 2 * RAFT_READ_RANGES_MAX + 10;
+    uint32_t asked = 2 * READS_RANGES_MAX + 10;
     for (uint32_t i = 0; i < asked; i++) {
         driver_read(&driver, 2, 1);
         driver.members[2].next_read++; /* a hole */
     }
     uint32_t back = driver.members[2].reads_again;
-    assert_int_equal(back, asked - RAFT_READ_RANGES_MAX - 1);
+    assert_int_equal(back, asked - READS_RANGES_MAX - 1);
     driver_isolate(&driver, 0, false);
     driver_run(&driver, 100);
     assert_int_equal(driver.members[2].reads_done, asked - back);

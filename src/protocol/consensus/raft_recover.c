@@ -33,12 +33,12 @@ void raft_recover_ask(struct raft *self, struct effects *out)
 {
     const struct raft_recover question = {.nonce = self->incarnation};
     uint32_t count = 0;
-    for (uint32_t i = 0; i < self->member_count; i++)
-        if (i != self->self_place && !self->peers[i].recover_answered)
-            self->pick[count++] = self->peers[i].node;
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        if (i != self->peers.self_place && !self->peers.list[i].recover_answered)
+            self->peers.pick[count++] = self->peers.list[i].node;
     if (count == 0)
         return;
-    struct span to = effects_copy(out, self->pick, count * sizeof *self->pick);
+    struct span to = effects_copy(out, self->peers.pick, count * sizeof *self->peers.pick);
     effect_send(out, &raft_messages, RAFT_SLOT, RAFT_RECOVER, &question, (const uint32_t *)(const void *)to.data,
                 count);
 }
@@ -59,7 +59,7 @@ void raft_on_recover(struct raft *self, const struct event *event, struct effect
 void raft_on_recover_ack(struct raft *self, const struct event *event, struct effects *out)
 {
     const struct raft_recover_ack *ack = event->message.body;
-    struct raft_peer *peer = raft_peer_find(self, event->message.from.node);
+    struct peer *peer = peers_find(&self->peers, event->message.from.node);
     if (!self->recovering || ack->nonce != self->incarnation || peer->recover_answered)
         return;
     peer->recover_answered = true;
@@ -70,13 +70,13 @@ void raft_on_recover_ack(struct raft *self, const struct event *event, struct ef
         self->recover_leader_term = ack->term;
         self->recover_leader_last = ack->last;
     }
-    if (self->recover_answers == self->member_count - 1)
+    if (self->recover_answers == self->peers.count - 1)
         effect_note(out, "everybody's term is known", self->recover_term);
 }
 
 void raft_recover_progress(struct raft *self, uint64_t last, struct effects *out)
 {
-    if (self->recover_answers < self->member_count - 1 || self->term < self->recover_term)
+    if (self->recover_answers < self->peers.count - 1 || self->term < self->recover_term)
         return;
     if (self->recover_target_term != self->term) {
         self->recover_target_term = self->term;

@@ -39,7 +39,7 @@ static void forgetful_member_is_filled_first(void **state)
     assert_false(recovering(2));
     assert_int_equal(driver.members[2].applied, 4);
     assert_int_equal(driver_raft(&driver, 2)->voted_for, 1); /* whom it may have voted for */
-    assert_true(driver_raft(&driver, 0)->peers[2].voter);
+    assert_true(driver_raft(&driver, 0)->peers.list[2].voter);
     end();
 }
 
@@ -285,7 +285,7 @@ static void forgetful_member_does_not_count(void **state)
     driver_update(&driver, 0, 1);
     driver_read(&driver, 0, 1);
     driver_run(&driver, 60);
-    assert_int_equal(driver_raft(&driver, 0)->peers[2].match, 5); /* it follows, */
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[2].match, 5); /* it follows, */
     assert_int_equal(raft_commit_index(driver_raft(&driver, 0)), 4); /* and does not count */
     assert_int_equal(driver.members[0].reads_done, 0);
     driver_run(&driver, 300);

@@ -1,182 +1,100 @@
-/* Raft: requests of the own node, and those that other members hand on (thesis 6.2, 6.3).
+/* Raft: what its clients ask for (thesis 6.2 to 6.4): how intake.h and reads.h see a Raft member.
  *
- * The leader stores an update at once; a follower forwards it. Duplicates are not this file's matter: sessions filter
- * them when commands are delivered (6.3). But it must know of them in one respect: REPLY_REFUSED promises that a number
- * will never execute. So a number that may lie in some log already, because it was handed in or forwarded before, is
- * never refused, and what was refused is never taken: messages may be doubled and late. */
-#include "base/number.h"
-#include "contract/command.h"
+ * Reads are served by a leader that has committed an entry of its own term, else its commit index may be behind (6.4,
+ * step 1). The read's mark is the commit index. */
 #include "protocol/consensus/raft_internal.h"
 
+static const struct leader_wire wire = {
+    .table = &raft_messages,
+    .slot = RAFT_SLOT,
+    .forward = RAFT_FORWARD,
+    .refuse = RAFT_REFUSE,
+    .read = RAFT_READ,
+    .read_ack = RAFT_READ_ACK,
+    .count = RAFT_COUNT,
+    .count_ack = RAFT_COUNT_ACK,
+    .read_timer = RAFT_TIMER_READ,
+};
+
 /* A leader takes no more than its table and its followers can bear. */
-static bool overloaded(struct raft *self)
+static bool overloaded(void *member)
 {
+    struct raft *self = member;
     raft_log_make_room(self);
-    uint64_t bytes_max = self->spec->tuning.append_bytes_max * self->flight_max;
+    uint64_t bytes_max = self->spec->tuning.append_bytes_max * self->peers.flight_max;
     return raft_log_room(&self->log) <= RAFT_ROOM_RESERVED || self->uncommitted_bytes > bytes_max;
 }
 
-static struct span disk_full_text(const struct raft *self, struct effects *out)
+static void append(void *member, const struct event *event, struct span bundle, uint32_t count, uint32_t origin,
+                   struct effects *out)
 {
-    static const char before[] = "MISCONF disk full on node ";
-    static const char after[] = ": it takes no writes until there is room";
-    char text[sizeof before + sizeof after + NUMBER_INTEGER_SIZE_MAX];
-    size_t size = sizeof before - 1;
-    memcpy(text, before, size);
-    size += number_print_u64(text + size, self->self_node);
-    memcpy(text + size, after, sizeof after - 1);
-    size += sizeof after - 1;
-    return effects_copy(out, text, size);
+    raft_append_entry(member, event, bundle, count, origin, out);
 }
 
-static void take_own(struct raft *self, uint64_t first_number, uint32_t count)
+static uint32_t count_stored(void *member, uint64_t index)
 {
-    uint64_t last = first_number + count - 1;
-    if (first_number <= self->taken_last && self->repeated_last < last)
-        self->repeated_last = last;
-    if (self->taken_last < last)
-        self->taken_last = last;
-}
-
-static void on_update(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct event_request *request = &event->request;
-    if (request->count == 0)
-        return;
-    if (request->incarnation != self->taken_incarnation) {
-        self->taken_incarnation = request->incarnation; /* another session counts its numbers anew */
-        self->taken_last = self->repeated_last = 0;
-    }
-    bool leads = self->role == RAFT_LEADER;
-    bool repeated = request->first_number <= self->taken_last;
-    if (leads && self->disk_full && !repeated) {
-        effect_reply(out, REPLY_REFUSED, false, request->first_number, request->count, disk_full_text(self, out));
-    } else if (self->leader == 0 || (leads && (self->disk_full || overloaded(self)))) {
-        effect_reply(out, REPLY_AGAIN, false, request->first_number, request->count, (struct span){0});
-    } else if (leads) {
-        take_own(self, request->first_number, request->count);
-        raft_append_entry(self, event, request->bytes, request->count, self->self_node, out);
-    } else {
-        take_own(self, request->first_number, request->count);
-        const struct raft_forward forward = {.bundle = request->bytes};
-        struct effect_send *send =
-            effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_FORWARD, &forward, self->leader);
-        /* Not to a later life of the leader, which would not know that it took the bundle before. */
-        send->to_incarnation = raft_peer_find(self, self->leader)->incarnation;
-    }
-}
-
-/* Members whose disks hold everything up to `index`, as far as this one can know. */
-static uint32_t count_stored(struct raft *self, uint64_t index)
-{
-    uint32_t count = raft_log_stored(&self->log, self->stored_position) >= index;
-    for (uint32_t i = 0; self->role == RAFT_LEADER && i < self->member_count; i++)
-        count += i != self->self_place && self->peers[i].match >= index;
+    struct raft *self = member;
+    uint32_t count = raft_log_stored(&self->log, self->disk.stored) >= index;
+    for (uint32_t i = 0; self->role == RAFT_LEADER && i < self->peers.count; i++)
+        count += i != self->peers.self_place && self->peers.list[i].match >= index;
     return count;
 }
 
-static void reply_count(uint64_t number, uint32_t members, struct effects *out)
+void raft_request_create(struct raft *self)
 {
-    effect_reply(out, REPLY_COUNT, false, number, 1, (struct span){0})->count_stored = members;
+    static const struct intake_order order = {&wire, overloaded, append, count_stored};
+    self->intake = (struct intake){.order = &order, .self = self, .peers = &self->peers, .reads = &self->reads};
+    self->reads.wire = &wire;
 }
 
-static void on_count_request(struct raft *self, const struct event *event, struct effects *out)
+static struct intake_role part(const struct raft *self)
 {
-    const struct raft_count count = {.number = event->request.first_number, .index = event->request.index};
-    if (self->role == RAFT_LEADER || self->leader == 0)
-        reply_count(count.number, count_stored(self, count.index), out);
-    else
-        effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_COUNT, &count, self->leader);
+    return (struct intake_role){
+        .leads = self->role == RAFT_LEADER, .leader = self->leader, .disk_full = self->disk.full};
 }
 
 void raft_on_request(struct raft *self, const struct event *event, struct effects *out)
 {
-    switch (event->request.kind) {
-    case REQUEST_UPDATE:
-        on_update(self, event, out);
-        return;
-    case REQUEST_READ:
-        raft_read_request(self, event->request.first_number, event->request.count, out);
-        return;
-    case REQUEST_COUNT:
-        on_count_request(self, event, out);
-        return;
-    case REQUEST_CALL:
+    if (event->request.kind == REQUEST_CALL)
         raft_reject(out, "rejected: Raft carries no calls between members", event->request.to.node);
-        return;
-    }
+    else
+        intake_on_request(&self->intake, part(self), event, out);
 }
 
-static void refuse(struct raft *self, const struct event *event, const struct bundle *bundle, struct effects *out)
+void raft_on_leader_message(struct raft *self, const struct event *event, struct effects *out)
 {
-    const struct raft_refuse refusal = {
-        .incarnation = bundle->incarnation,
-        .first_number = bundle->first_number,
-        .count = bundle->count,
-        .text = disk_full_text(self, out),
+    const char *why = intake_on_message(&self->intake, part(self), event, out);
+    if (why != NULL)
+        raft_reject(out, why, event->message.from.node);
+}
+
+void raft_read_timeout(struct raft *self, const struct event *event, struct effects *out)
+{
+    if (self->role != RAFT_LEADER)
+        reads_timeout(&self->reads, self->leader, event->now_ns, 2 * self->spec->tuning.heartbeat_ns, out);
+}
+
+void raft_read_ask(struct raft *self, const struct event *event, struct effects *out)
+{
+    reads_follow_turn(&self->reads, self->leader, event->now_ns, 2 * self->spec->tuning.heartbeat_ns, out);
+}
+
+void raft_read_rounds(struct raft *self, const struct event *event, struct effects *out)
+{
+    const struct reads_leader leader = {
+        .commit = self->commit,
+        .current = self->commit >= self->term_first,
+        .trust = raft_ablated(self, RAFT_ABLATION_READ_NO_ROUND),
+        .time_ns = event->wall_ns > self->applied_time_ns ? event->wall_ns : self->applied_time_ns,
     };
-    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_REFUSE, &refusal, event->message.from.node)->to_incarnation =
-        event->message.incarnation;
+    reads_lead_turn(&self->reads, &self->peers, &leader, out);
 }
 
-static uint64_t highest(uint64_t a, uint64_t b)
+void raft_read_deliver(struct raft *self, struct effects *out)
 {
-    return a > b ? a : b;
-}
-
-/* Whatever is dropped here, its node hands in again after a while, or when it learns who else orders. */
-void raft_on_forward(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct raft_forward *forward = event->message.body;
-    struct raft_peer *peer = raft_peer_find(self, event->message.from.node);
-    struct bundle bundle;
-    if (!bundle_open(forward->bundle, &bundle) || bundle.count == 0) {
-        raft_reject(out, "rejected: malformed bundle", peer->node);
+    if (self->adopt_pending)
         return;
-    }
-    if (self->role != RAFT_LEADER)
-        return;
-    if (peer->taken_incarnation != bundle.incarnation) {
-        peer->taken_incarnation = bundle.incarnation;
-        peer->taken_last = peer->refused_last = 0;
-    }
-    uint64_t last = bundle.first_number + bundle.count - 1;
-    if (bundle.first_number <= peer->refused_last)
-        return; /* doubled on the way: it must not happen any more */
-    if (self->disk_full && bundle.first_number > peer->taken_last) {
-        peer->refused_last = highest(peer->refused_last, last);
-        refuse(self, event, &bundle, out);
-        return;
-    }
-    if (self->disk_full || overloaded(self))
-        return;
-    peer->taken_last = highest(peer->taken_last, last);
-    raft_append_entry(self, event, forward->bundle, bundle.count, peer->node, out);
-}
-
-void raft_on_refuse(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct raft_refuse *refusal = event->message.body;
-    (void)event;
-    if (refusal->count == 0 || refusal->incarnation != self->taken_incarnation)
-        return;
-    if (refusal->first_number > self->repeated_last)
-        effect_reply(out, REPLY_REFUSED, false, refusal->first_number, refusal->count, refusal->text);
-}
-
-void raft_on_count(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct raft_count *count = event->message.body;
-    if (self->role != RAFT_LEADER)
-        return;
-    const struct raft_count_ack ack = {.number = count->number, .count = count_stored(self, count->index)};
-    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_COUNT_ACK, &ack, event->message.from.node)->to_incarnation =
-        event->message.incarnation;
-}
-
-void raft_on_count_ack(struct raft *self, const struct event *event, struct effects *out)
-{
-    const struct raft_count_ack *ack = event->message.body;
-    (void)self;
-    reply_count(ack->number, ack->count, out);
+    const struct reads_applied applied = {
+        self->applied, self->applied, self->applied_time_ns, self->role == RAFT_LEADER};
+    reads_deliver(&self->reads, &applied, out);
 }

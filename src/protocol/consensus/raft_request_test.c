@@ -33,7 +33,7 @@ static void update_is_forwarded_and_delivered_at_its_origin(void **state)
     assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 1);
     driver_pump(&driver);
     assert_int_equal(driver.members[1].applied, 5);
-    assert_int_equal(driver_raft(&driver, 0)->peers[1].taken_last, 4);
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[1].taken_last, 4);
     end();
 }
 
@@ -95,7 +95,7 @@ static void what_was_refused_is_never_taken(void **state)
     begin();
     fill_disk(0, true);
     driver_update(&driver, 2, 1);
-    struct raft_forward forward;
+    struct leader_forward forward;
     assert_true(driver_find(&driver, 0, RAFT_FORWARD, &forward));
     uint8_t bytes[256];
     memcpy(bytes, forward.bundle.data, forward.bundle.size);
@@ -111,6 +111,45 @@ static void what_was_refused_is_never_taken(void **state)
     end();
 }
 
+static void client_asks(uint32_t place, uint64_t incarnation, uint64_t number, uint8_t *bytes)
+{
+    struct event event = {.kind = EVENT_REQUEST};
+    event.request = (struct event_request){
+        .kind = REQUEST_UPDATE, .origin = 9, .incarnation = incarnation, .first_number = number, .count = 1};
+    event.request.bytes = span_of(bytes, driver_bundle(bytes, 9, incarnation, number, 1));
+    driver_step(&driver, place, event);
+}
+
+/* What a client of the group asks between, itself or through a follower, changes nothing of that; and it is never told
+ * that something was refused, which is a promise that only a node makes to its own clients. */
+static void clients_numbers_are_kept_apart(void **state)
+{
+    (void)state;
+    uint8_t of_client[BUNDLE_HEADER_SIZE + COMMAND_HEADER_SIZE], bytes[256];
+    begin();
+    fill_disk(0, true);
+    driver_update(&driver, 2, 1);
+    struct leader_forward forward;
+    assert_true(driver_find(&driver, 0, RAFT_FORWARD, &forward));
+    memcpy(bytes, forward.bundle.data, forward.bundle.size);
+    forward.bundle.data = bytes;
+    driver_pump(&driver);
+    assert_int_equal(driver.members[2].refused_count, 1);
+    client_asks(0, 70, 1, of_client);
+    assert_int_equal(driver.members[0].again_count, 1);
+    client_asks(2, 70, 1, of_client);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].refused_count, 0);
+    assert_int_equal(driver.members[2].refused_count, 1);
+    fill_disk(0, false);
+    client_asks(2, 70, 1, of_client);
+    driver_pump(&driver);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 2);
+    driver_inject(&driver, 2, 0, 1, RAFT_FORWARD, &forward);
+    assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 2);
+    end();
+}
+
 /* Also not when only its own node knows that it was handed in twice, and the leader is a new one. */
 static void refusal_is_not_believed_when_it_was_handed_in_twice(void **state)
 {
@@ -120,7 +159,7 @@ static void refusal_is_not_believed_when_it_was_handed_in_twice(void **state)
     driver_clear(&driver.network); /* lost, as far as its node can tell */
     driver.members[2].next_number = 1;
     driver_update(&driver, 2, 1);
-    const struct raft_refuse refusal = {.incarnation = 1, .first_number = 1, .count = 1};
+    const struct leader_refuse refusal = {.incarnation = 1, .first_number = 1, .count = 1};
     driver_inject(&driver, 0, 2, 1, RAFT_REFUSE, &refusal);
     assert_int_equal(driver.members[2].refused_count, 0);
     end();
@@ -133,7 +172,7 @@ static void hostile_bundles_are_dropped(void **state)
     uint8_t bytes[BUNDLE_HEADER_SIZE + 8 * COMMAND_HEADER_SIZE];
     size_t size = driver_bundle(bytes, 2, 1, 1, 3);
     for (size_t cut = 0; cut < size; cut++) {
-        const struct raft_forward forward = {.bundle = span_of(bytes, cut)};
+        const struct leader_forward forward = {.bundle = span_of(bytes, cut)};
         driver_inject(&driver, 1, 0, 1, RAFT_FORWARD, &forward);
     }
     assert_int_equal(raft_last_index(driver_raft(&driver, 0)), 1);
@@ -182,6 +221,38 @@ static void members_that_stored_are_counted(void **state)
     end();
 }
 
+/* A client of the group that is no member: its bundle is ordered, or given back to the node that it asked, which keeps it a
+ * while; it is never refused, and nobody's numbers are touched. */
+static void updates_of_a_session_elsewhere_are_ordered_or_given_back(void **state)
+{
+    enum { CLIENT = 9 };
+    (void)state;
+    begin();
+    uint64_t delivered = driver.members[0].applied;
+    driver_update_of(&driver, 0, CLIENT, 5, 1, 2);
+    driver_update_of(&driver, 1, CLIENT, 5, 3, 2);
+    assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 1);
+    driver_pump(&driver);
+    delivered += 4;
+    assert_int_equal(driver.members[0].applied, delivered);
+    assert_true(driver_raft(&driver, 0)->intake.incarnation != 5);
+    assert_true(driver_raft(&driver, 0)->peers.list[1].taken_incarnation != 5);
+    fill_disk(0, true);
+    driver_update_of(&driver, 0, CLIENT, 5, 5, 1);
+    driver_update_of(&driver, 1, CLIENT, 5, 5, 1);
+    driver_pump(&driver);
+    assert_int_equal(driver.members[0].applied, delivered);
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[1].refused_last, 0);
+    driver_peer(&driver, 1, 0, PEER_LOST); /* nobody is known to order */
+    driver_update_of(&driver, 1, CLIENT, 5, 5, 1);
+    assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(driver.members[i].again_count, 1);
+        assert_int_equal(driver.members[i].refused_count, 0);
+    }
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,7 +260,9 @@ int main(void)
         cmocka_unit_test(without_a_leader_updates_go_back),
         cmocka_unit_test(full_disk_refuses_what_certainly_never_happened),
         cmocka_unit_test(what_was_taken_before_is_never_refused),
+        cmocka_unit_test(updates_of_a_session_elsewhere_are_ordered_or_given_back),
         cmocka_unit_test(what_was_refused_is_never_taken),
+        cmocka_unit_test(clients_numbers_are_kept_apart),
         cmocka_unit_test(refusal_is_not_believed_when_it_was_handed_in_twice),
         cmocka_unit_test(hostile_bundles_are_dropped),
         cmocka_unit_test(strangers_are_not_heard),

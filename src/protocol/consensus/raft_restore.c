@@ -32,7 +32,7 @@ static void restore_part(struct raft *self, const struct event_restore *restore)
     self->applied_time_ns = part.last_time;
     self->checkpoint_index = part.last_index;
     self->checkpoint_term = part.last_term;
-    self->restore_foreign = part.node != self->self_node;
+    self->restore_foreign = part.node != self->peers.self_node;
     if (self->restore_foreign) {
         self->term = part.last_term; /* at least: the adopted entries are of this term */
         raft_log_reset(&self->log, part.last_index, part.last_term, part.last_time);
@@ -175,7 +175,7 @@ void raft_start(struct raft *self, const struct event *event, struct effects *ou
     const struct event_start *start = &event->start;
     self->started = true;
     self->incarnation = start->incarnation;
-    self->last_position = self->stored_position = start->position;
+    self->disk.written = self->disk.stored = start->position;
     /* First of all, before any other record, it is stored that promises may be lost: that must survive a crash now. */
     uint64_t last_term = raft_log_last_term(&self->log);
     if (last_term < self->restore_term)
@@ -197,11 +197,10 @@ void raft_start(struct raft *self, const struct event *event, struct effects *ou
     (void)raft_log_stored(&self->log, start->position);
     self->matched = self->commit;
     effect_note(out, self->recovering ? "START recovering" : "START", self->term);
-    raft_draw_timeout(self);
-    raft_postpone(self, event->now_ns);
-    if (self->member_count == 1 && !self->recovering)
-        self->deadline_ns = event->now_ns; /* nobody else to wait for */
-    raft_arm_election(self, out);
+    election_timer_draw(&self->timer, event->now_ns);
+    if (self->peers.count == 1 && !self->recovering)
+        self->timer.deadline_ns = event->now_ns; /* nobody else to wait for */
+    election_timer_arm(&self->timer, out);
     if (self->recovering)
         raft_recover_ask(self, out);
 }

@@ -73,7 +73,7 @@ void raft_checkpoint(struct raft *self, struct effects *out)
         return;
     uint64_t keep = keep_ordinal(self);
     const struct raft_part part = {
-        .node = self->self_node,
+        .node = self->peers.self_node,
         .last_index = self->applied,
         .last_term = self->applied_term,
         .last_time = self->applied_time_ns,
@@ -86,8 +86,8 @@ void raft_checkpoint(struct raft *self, struct effects *out)
     };
     /* Never beyond what is on disk: after a crash the positions that follow it are given out again. */
     uint64_t keep_from = keep < self->log.tail ? raft_log_at(&self->log, keep)->position : out->next_position;
-    if (keep_from > self->stored_position + 1)
-        keep_from = self->stored_position + 1;
+    if (keep_from > self->disk.stored + 1)
+        keep_from = self->disk.stored + 1;
     uint8_t bytes[MESSAGE_HEAD_SIZE_MAX];
     struct span none;
     size_t size = message_encode(&raft_part_type, &part, bytes, &none);
@@ -98,16 +98,17 @@ void raft_checkpoint(struct raft *self, struct effects *out)
     self->applied_entries = self->applied_bytes = 0;
 }
 
-void raft_install_send(struct raft *self, struct raft_peer *peer, struct effects *out)
+void raft_install_send(void *member, uint32_t to, struct effects *out)
 {
+    struct raft *self = member;
     const struct raft_install install = {
         .term = self->term,
         .index = self->checkpoint_index,
         .index_term = self->checkpoint_term,
         .digest = self->checkpoint_digest,
-        .round = self->round,
+        .round = self->peers.beat,
     };
-    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_INSTALL, &install, peer->node);
+    effect_send_one(out, &raft_messages, RAFT_SLOT, RAFT_INSTALL, &install, to);
 }
 
 void raft_on_install(struct raft *self, const struct event *event, struct effects *out)

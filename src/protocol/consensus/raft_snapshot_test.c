@@ -195,7 +195,7 @@ static void installation_is_repeated_only_with_heartbeats(void **state)
         installs += driver.network.list[i].type == RAFT_INSTALL;
     assert_int_equal(installs, 0);
     assert_true(driver.members[0].sends > before);
-    assert_int_equal(driver_raft(&driver, 0)->peers[2].pace, RAFT_INSTALL_STATE);
+    assert_int_equal(driver_raft(&driver, 0)->peers.list[2].pace, PACE_INSTALL);
     driver_stored(&driver, 2, driver.members[2].count);
     driver.members[2].auto_store = true;
     driver_run(&driver, 100);

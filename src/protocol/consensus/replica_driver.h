@@ -350,18 +350,26 @@ static inline size_t driver_bundle(uint8_t *bytes, uint32_t node, uint64_t incar
     return BUNDLE_HEADER_SIZE + count * COMMAND_HEADER_SIZE;
 }
 
+/* `count` (at most 8) updates of a session of `node`, handed in at this member. */
+static inline void driver_update_of(struct driver *driver, uint32_t place, uint32_t node, uint64_t incarnation,
+                                    uint64_t first_number, uint32_t count)
+{
+    uint8_t bytes[BUNDLE_HEADER_SIZE + 8 * COMMAND_HEADER_SIZE];
+    size_t size = driver_bundle(bytes, node, incarnation, first_number, count);
+    driver_step(driver, place, (struct event){.kind = EVENT_REQUEST,
+                                              .request = {.kind = REQUEST_UPDATE,
+                                                          .origin = node == place + 1 ? 0 : node,
+                                                          .incarnation = incarnation,
+                                                          .first_number = first_number,
+                                                          .count = count,
+                                                          .bytes = span_of(bytes, size)}});
+}
+
 /* A client of this member sends `count` (at most 8) updates. */
 static inline void driver_update(struct driver *driver, uint32_t place, uint32_t count)
 {
     struct driver_member *member = &driver->members[place];
-    uint8_t bytes[BUNDLE_HEADER_SIZE + 8 * COMMAND_HEADER_SIZE];
-    size_t size = driver_bundle(bytes, place + 1, member->incarnation, member->next_number, count);
-    driver_step(driver, place, (struct event){.kind = EVENT_REQUEST,
-                                              .request = {.kind = REQUEST_UPDATE,
-                                                          .incarnation = member->incarnation,
-                                                          .first_number = member->next_number,
-                                                          .count = count,
-                                                          .bytes = span_of(bytes, size)}});
+    driver_update_of(driver, place, place + 1, member->incarnation, member->next_number, count);
     member->next_number += count;
 }
 

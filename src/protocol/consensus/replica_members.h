@@ -333,6 +333,7 @@ static inline void driver_reply(struct driver_member *member, const struct effec
                  (const char *)reply->bytes.data);
         return;
     case REPLY_ORDER: /* of voters alone */
+    case REPLY_INDETERMINATE:
         break;
     case REPLY_AGAIN:
         member->again_count += reply->count;

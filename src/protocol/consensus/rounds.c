@@ -332,8 +332,11 @@ void rounds_status(const struct rounds *rounds, struct member_status *out)
 
 void rounds_look(const struct rounds *rounds, struct rounds_seen *out)
 {
-    *out = (struct rounds_seen){
-        .instance = rounds->instance, .running = rounds->state == ROUNDS_RUNNING, .own = rounds->own};
+    *out = (struct rounds_seen){.instance = rounds->instance,
+                                .round = rounds->round,
+                                .running = rounds->state == ROUNDS_RUNNING,
+                                .idle = rounds->state == ROUNDS_IDLE,
+                                .own = rounds->own};
 }
 
 size_t rounds_heap_size(const struct group_spec *spec, size_t bytes_max)

@@ -111,6 +111,10 @@ void rounds_answer(struct rounds *rounds, struct span bytes, struct effects *out
 
 /* NULL, or what does not hold. */
 const char *rounds_check(const struct rounds *rounds);
+/* What the rounds decide by. `letter` writes what member `from` sent in a round, under the renaming. */
+typedef void rounds_letter_canon(const struct rounds *rounds, uint32_t round, uint32_t from, struct span bytes,
+                                 struct canon *out);
+void rounds_canonical(const struct rounds *rounds, rounds_letter_canon *letter, struct canon *out);
 /* "round=2/3 instance=7 state=running own=4". */
 void rounds_print(const struct rounds *rounds, struct text *out);
 void rounds_status(const struct rounds *rounds, struct member_status *out);
@@ -123,7 +127,9 @@ static inline uint32_t rounds_members(const struct rounds *rounds)
 /* What the laboratory's judges see of a member: the newest instance that it took part in. */
 struct rounds_seen {
     uint64_t instance; /* 0: none */
+    uint32_t round;    /* that runs */
     bool running;
+    bool idle; /* it joins what another begins, or begins itself */
     struct cell own; /* UNKNOWN: it had nothing to propose */
 };
 void rounds_look(const struct rounds *rounds, struct rounds_seen *out);

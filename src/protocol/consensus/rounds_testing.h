@@ -171,6 +171,7 @@ static inline void table_propose(struct table *table, uint32_t place, uint64_t v
     table_step(table, place,
                &(struct event){.kind = EVENT_REQUEST,
                                .request = {.kind = REQUEST_UPDATE,
+                                           .origin = place + 1,
                                            .incarnation = 1,
                                            .first_number = table->numbers[place],
                                            .count = 1,

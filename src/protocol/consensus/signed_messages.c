@@ -8,9 +8,7 @@ enum {
     CHAIN_SIZE_MAX = SIGNED_CHAIN_HEAD_SIZE + SIGNED_CHAIN_MAX * SIGNED_LINK_SIZE,
 };
 
-#define RELAY_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, chains)
-MESSAGE_STRUCT(signed_relay, RELAY_FIELDS)
-static const struct field relay_fields[] = {MESSAGE_FIELDS(signed_relay, RELAY_FIELDS)};
+static const struct field relay_fields[] = {MESSAGE_FIELDS(signed_relay, SIGNED_RELAY_FIELDS)};
 static const struct message_type message_types[SIGNED_MESSAGES] = {
     [SIGNED_RELAY] = MESSAGE_TYPE("SIGNED", signed_relay, relay_fields),
 };
@@ -247,6 +245,34 @@ static void print(const void *state, struct text *out)
     rounds_print(&self->rounds, out);
 }
 
+/* Chains name places and are taken in the order in which they lie, so a renaming cannot move them. */
+static void canon_letter(const struct rounds *rounds, uint32_t round, uint32_t from, struct span bytes,
+                         struct canon *out)
+{
+    (void)rounds;
+    (void)round;
+    (void)from;
+    canon_u64(out, bytes.size);
+    canon_bytes(out, bytes.data, bytes.size);
+}
+
+static void canonical(const void *state, struct canon *out)
+{
+    const struct member *self = state;
+    rounds_canonical(&self->rounds, canon_letter, out);
+    canon_u8(out, self->decided);
+    if (self->decided)
+        cells_canonical(self->result, out);
+    for (uint32_t i = 0; !self->decided && i < out->member_count; i++) {
+        const struct accepted *accepted = &self->accepted[canon_place(out, i)];
+        canon_u64(out, accepted->count);
+        for (uint32_t k = 0; k < accepted->count; k++)
+            canon_u64(out, accepted->values[k]);
+    }
+    canon_u64(out, self->outbox_size);
+    canon_bytes(out, self->outbox, self->outbox_size);
+}
+
 void signed_messages_look(const void *state, struct agreement_seen *out)
 {
     const struct member *self = state;
@@ -287,4 +313,5 @@ const struct protocol signed_messages_protocol = {
     .status = status,
     .progress = progress,
     .print = print,
+    .canonical = canonical,
 };

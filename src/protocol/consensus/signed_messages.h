@@ -38,6 +38,9 @@ enum signed_messages_ablation {
 
 enum { SIGNED_RELAY, SIGNED_MESSAGES };
 
+#define SIGNED_RELAY_FIELDS(FIELD, S) FIELD(S, U64, instance) FIELD(S, U32, round) FIELD(S, BYTES, chains)
+MESSAGE_STRUCT(signed_relay, SIGNED_RELAY_FIELDS)
+
 extern const struct protocol signed_messages_protocol;
 
 /* m for a group of that size. */

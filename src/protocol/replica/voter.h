@@ -8,8 +8,9 @@
  *   - of a group that masks arbitrary failures (served_by->masks): all members are asked, k+1 equal answers are believed
  *     (Castro and Liskov, OSDI 1999, section 4.1). Reads are looks first: executed where they arrive, and believed when
  *     2k+1 are equal (section 4.4; linearizable because a member answers a look only when all that it has prepared is
- *     executed, which any 2k+1 members share with the k+1 correct ones that prepared an acknowledged update). A look
- *     that does not agree in time gets a place in the order instead.
+ *     executed, which any 2k+1 members share with the k+1 correct ones that prepared an acknowledged update). Reads
+ *     are answered in the order of their numbers; if the first one does not agree in time, it and all behind it get
+ *     places in the order instead.
  *   - of a group that masks crashes (--vote 3): the request goes to who orders, the answers of `spec.vote` = 2k+1 members
  *     are compared, all reads get a place in the order. A member with a wrong value is masked and reported (TMR-1); where
  *     no k+1 agree, the answer says so and is never a guess (TMR-2).
@@ -17,14 +18,24 @@
  * A member whose answer differs from the one believed is told of: SUSPECT with the number of its wrong answers, and a
  * NOTE. Nothing is stored: a voter that restarts is another session, which ends the former one.
  *
- * `spec`: self is the client's node, members those of the group, k the lies to be masked, served_by and vote as in
- * contract/spec.h. It names itself as who orders (VIEW), since it takes requests at any time. */
+ * Of executions whose answer the members have not kept, and of those that no k+1 agree on, nobody can say what came out:
+ * the node is told so (REPLY_INDETERMINATE). Members that are silent are waited for; the node's deadline ends that.
+ *
+ * `spec`: self is the client's node, members those of the group, served_by and vote as in contract/spec.h; k follows from
+ * them, as (members - 1) / 3 of a group that masks arbitrary failures, else as (vote - 1) / 2, and 0 without a vote. It
+ * names itself as who orders (VIEW), since it takes requests at any time. */
 #ifndef LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 #define LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 
 #include <stdint.h>
 
 #include "contract/protocol.h"
+
+/* Rules that the laboratory can switch off. */
+enum {
+    VOTER_ABLATION_BELIEVE_FIRST = ABLATION_PROTOCOL_FIRST << 0,    /* the first answer is believed */
+    VOTER_ABLATION_LOOKS_BY_K_PLUS_1 = ABLATION_PROTOCOL_FIRST << 1, /* looks by k+1 equal answers instead of 2k+1 */
+};
 
 extern const struct protocol voter_protocol; /* its messages are client_messages (contract/client.h) */
 

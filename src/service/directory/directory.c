@@ -1,39 +1,16 @@
-/* The table of groups (directory.h).
- *
- *   table = u64 version, u32 next number, u32 count, u32 format (1), u32 zero, then the groups
- *   group = u32 number, u32 k, u64 created, u32 member count, u32 prefix size, 16 x u32 members,
- *           32 bytes each of name, protocol, service and prefix, padded with zeros                        (216 bytes) */
+/* The table of groups (directory.h). Its bytes are in directory_bytes.c. */
 #include "service/directory/directory.h"
 
 #include "base/error.h"
 #include "contract/text.h"
+#include "service/directory/directory_bytes.h"
 
-enum { HEAD_SIZE = 24, GROUP_SIZE = 216, FORMAT = 1, TEXT_SIZE = DIRECTORY_TEXT_SIZE_MAX + 1 };
-
-_Static_assert(HEAD_SIZE + DIRECTORY_GROUPS_MAX * GROUP_SIZE == DIRECTORY_BYTES_MAX, "the bound is exact");
-_Static_assert(24 + 4 * DIRECTORY_MEMBERS_MAX + 3 * TEXT_SIZE + DIRECTORY_PREFIX_SIZE_MAX == GROUP_SIZE,
-               "the parts of a group fill it");
+enum { TEXT_SIZE = DIRECTORY_TEXT_SIZE_MAX + 1 };
 
 void directory_init(struct directory *out)
 {
     memset(out, 0, sizeof *out);
     out->next_number = 1;
-}
-
-static bool is_name_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.' || c == '+';
-}
-
-/* One to 31 letters, digits and - _ . + */
-static bool is_name(const char text[TEXT_SIZE])
-{
-    size_t size = 0;
-    while (size < TEXT_SIZE && text[size] != '\0')
-        if (!is_name_byte(text[size++]))
-            return false;
-    return size > 0 && size < TEXT_SIZE;
 }
 
 static bool begins_with(struct span text, const uint8_t *prefix, size_t size)
@@ -44,11 +21,6 @@ static bool begins_with(struct span text, const uint8_t *prefix, size_t size)
 static struct span prefix_of(const struct directory_group *group)
 {
     return span_of(group->prefix, group->prefix_size);
-}
-
-static bool overlap(struct span a, struct span b)
-{
-    return a.size > 0 && b.size > 0 && (begins_with(a, b.data, b.size) || begins_with(b, a.data, a.size));
 }
 
 static int refuse(char *why, size_t why_size, const char *head, const char *name, const char *tail)
@@ -88,16 +60,15 @@ static int check_members(const struct directory_group *group, const uint32_t *no
 
 static int check(const struct directory *directory, const struct directory_group *group, char *why, size_t why_size)
 {
-    if (!is_name(group->name) || !is_name(group->protocol) || !is_name(group->service))
+    if (!directory_is_name(group->name) || !directory_is_name(group->protocol) || !directory_is_name(group->service))
         return refuse(why, why_size, "ERR names are 1 to 31 letters, digits and any of - _ . +", "", "");
     if (strcmp(group->name, "default") == 0 || directory_find(directory, span_string(group->name)) != NULL)
         return refuse(why, why_size, "ERR there is a group '", group->name, "' already");
     if (group->prefix_size > DIRECTORY_PREFIX_SIZE_MAX)
         return refuse_number(why, why_size, "ERR a prefix has at most ", DIRECTORY_PREFIX_SIZE_MAX, " bytes");
     for (uint32_t i = 0; i < directory->count; i++)
-        if (overlap(prefix_of(group), prefix_of(&directory->groups[i])))
-            return refuse(why, why_size, "ERR the prefix overlaps that of group '", directory->groups[i].name,
-                          "': no prefix may begin with another one");
+        if (group->prefix_size > 0 && span_equal(prefix_of(group), prefix_of(&directory->groups[i])))
+            return refuse(why, why_size, "ERR the prefix is that of group '", directory->groups[i].name, "' already");
     if (directory->count == DIRECTORY_GROUPS_MAX)
         return refuse_number(why, why_size, "ERR a cluster has at most ", DIRECTORY_GROUPS_MAX,
                              " groups beside default; drop one first");
@@ -150,14 +121,27 @@ const struct directory_group *directory_find_number(const struct directory *dire
     return NULL;
 }
 
-const struct directory_group *directory_owner(const struct directory *directory, struct span key)
+/* The group of the longest prefix, of at most so many bytes, that the key begins with. */
+static const struct directory_group *longest(const struct directory *directory, struct span key, uint32_t size_max)
 {
+    const struct directory_group *best = NULL;
     for (uint32_t i = 0; i < directory->count; i++) {
         const struct directory_group *group = &directory->groups[i];
-        if (group->prefix_size > 0 && begins_with(key, group->prefix, group->prefix_size))
-            return group;
+        if (group->prefix_size <= size_max && group->prefix_size > (best != NULL ? best->prefix_size : 0) &&
+            begins_with(key, group->prefix, group->prefix_size))
+            best = group;
     }
-    return NULL;
+    return best;
+}
+
+const struct directory_group *directory_owner(const struct directory *directory, struct span key)
+{
+    return longest(directory, key, DIRECTORY_PREFIX_SIZE_MAX);
+}
+
+const struct directory_group *directory_around(const struct directory *directory, const struct directory_group *group)
+{
+    return group->prefix_size > 0 ? longest(directory, prefix_of(group), group->prefix_size - 1) : NULL;
 }
 
 bool directory_has_member(const struct directory_group *group, uint32_t node)
@@ -168,81 +152,74 @@ bool directory_has_member(const struct directory_group *group, uint32_t node)
     return false;
 }
 
-/* ---- bytes ---- */
+/* ---- clients ---- */
 
-static void encode_group(const struct directory_group *group, uint8_t out[GROUP_SIZE])
+/* The place of that number among the clients, or where it would stand. */
+static uint32_t client_place(const struct directory *directory, uint32_t node)
 {
-    memset(out, 0, GROUP_SIZE);
-    store_u32(out, group->number);
-    store_u32(out + 4, group->k);
-    store_u64(out + 8, group->created);
-    store_u32(out + 16, group->member_count);
-    store_u32(out + 20, group->prefix_size);
-    for (uint32_t i = 0; i < group->member_count; i++)
-        store_u32(out + 24 + 4 * i, group->members[i]);
-    uint8_t *texts = out + 24 + 4 * DIRECTORY_MEMBERS_MAX;
-    memcpy(texts, group->name, strlen(group->name));
-    memcpy(texts + TEXT_SIZE, group->protocol, strlen(group->protocol));
-    memcpy(texts + 2 * TEXT_SIZE, group->service, strlen(group->service));
-    memcpy(texts + 3 * TEXT_SIZE, group->prefix, group->prefix_size);
+    uint32_t place = 0;
+    while (place < directory->client_count && directory->clients[place].node < node)
+        place++;
+    return place;
 }
 
-size_t directory_encode(const struct directory *directory, uint8_t out[DIRECTORY_BYTES_MAX])
+const struct directory_client *directory_client(const struct directory *directory, uint32_t node)
 {
-    store_u64(out, directory->version);
-    store_u32(out + 8, directory->next_number);
-    store_u32(out + 12, directory->count);
-    store_u32(out + 16, FORMAT);
-    store_u32(out + 20, 0);
-    for (uint32_t i = 0; i < directory->count; i++)
-        encode_group(&directory->groups[i], out + HEAD_SIZE + (size_t)i * GROUP_SIZE);
-    return HEAD_SIZE + (size_t)directory->count * GROUP_SIZE;
+    uint32_t place = client_place(directory, node);
+    return place < directory->client_count && directory->clients[place].node == node ? &directory->clients[place] : NULL;
 }
 
-static bool decode_group(const uint8_t *in, struct directory_group *out)
+bool directory_client_has_key(const struct directory_client *client)
 {
-    memset(out, 0, sizeof *out);
-    out->number = load_u32(in);
-    out->k = load_u32(in + 4);
-    out->created = load_u64(in + 8);
-    out->member_count = load_u32(in + 16);
-    out->prefix_size = load_u32(in + 20);
-    if (out->number == 0 || out->member_count == 0 || out->member_count > DIRECTORY_MEMBERS_MAX ||
-        out->prefix_size > DIRECTORY_PREFIX_SIZE_MAX)
-        return false;
-    for (uint32_t i = 0; i < out->member_count; i++) {
-        out->members[i] = load_u32(in + 24 + 4 * i);
-        if (out->members[i] == 0 || (i > 0 && out->members[i] <= out->members[i - 1]))
-            return false;
-    }
-    const uint8_t *texts = in + 24 + 4 * DIRECTORY_MEMBERS_MAX;
-    memcpy(out->name, texts, TEXT_SIZE);
-    memcpy(out->protocol, texts + TEXT_SIZE, TEXT_SIZE);
-    memcpy(out->service, texts + 2 * TEXT_SIZE, TEXT_SIZE);
-    memcpy(out->prefix, texts + 3 * TEXT_SIZE, out->prefix_size);
-    return is_name(out->name) && is_name(out->protocol) && is_name(out->service);
+    uint8_t any = 0;
+    for (size_t i = 0; i < DIRECTORY_KEY_SIZE; i++)
+        any |= client->key[i];
+    return any != 0;
 }
 
-bool directory_decode(struct span bytes, struct directory *out)
+static int check_client(const struct directory *directory, const struct directory_client *client,
+                        const uint32_t *nodes, uint32_t node_count, char *why, size_t why_size)
 {
-    directory_init(out);
-    if (bytes.size < HEAD_SIZE || load_u32(bytes.data + 16) != FORMAT)
+    if (client->node == 0 || client->node > DIRECTORY_CLIENT_NODE_MAX)
+        return refuse_number(why, why_size, "ERR the number of a client is 1 to ", DIRECTORY_CLIENT_NODE_MAX, "");
+    for (uint32_t i = 0; i < node_count; i++)
+        if (nodes[i] == client->node)
+            return refuse_number(why, why_size, "ERR node ", client->node,
+                                 " is a node of this cluster; a client needs a number that no node has");
+    const struct directory_client *there = directory_client(directory, client->node);
+    if (there != NULL && memcmp(there->key, client->key, DIRECTORY_KEY_SIZE) != 0)
+        return refuse_number(why, why_size, "ERR client ", client->node,
+                             " is enrolled with another key; expel it first (GROUP.EXPEL)");
+    if (there == NULL && directory->client_count == DIRECTORY_CLIENTS_MAX)
+        return refuse_number(why, why_size, "ERR a cluster has at most ", DIRECTORY_CLIENTS_MAX,
+                             " enrolled clients; expel one first (GROUP.EXPEL)");
+    return OK;
+}
+
+int directory_enrol(struct directory *directory, const struct directory_client *client, const uint32_t *nodes,
+                    uint32_t node_count, char *why, size_t why_size)
+{
+    int status = check_client(directory, client, nodes, node_count, why, why_size);
+    if (status != OK || directory_client(directory, client->node) != NULL)
+        return status;
+    uint32_t place = client_place(directory, client->node);
+    memmove(&directory->clients[place + 1], &directory->clients[place],
+            (directory->client_count - place) * sizeof directory->clients[0]);
+    directory->clients[place] = *client;
+    directory->client_count++;
+    directory->version++;
+    return OK;
+}
+
+bool directory_expel(struct directory *directory, uint32_t node)
+{
+    if (directory_client(directory, node) == NULL)
         return false;
-    uint32_t count = load_u32(bytes.data + 12), next = load_u32(bytes.data + 8), last = 0;
-    if (count > DIRECTORY_GROUPS_MAX || bytes.size != HEAD_SIZE + (size_t)count * GROUP_SIZE || next == 0)
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct directory_group *group = &out->groups[i];
-        bool good = decode_group(bytes.data + HEAD_SIZE + (size_t)i * GROUP_SIZE, group) && group->number > last &&
-                    group->number < next;
-        if (!good) {
-            directory_init(out);
-            return false;
-        }
-        last = group->number;
-    }
-    out->version = load_u64(bytes.data);
-    out->next_number = next;
-    out->count = count;
+    uint32_t place = client_place(directory, node);
+    directory->client_count--;
+    memmove(&directory->clients[place], &directory->clients[place + 1],
+            (directory->client_count - place) * sizeof directory->clients[0]);
+    memset(&directory->clients[directory->client_count], 0, sizeof directory->clients[0]);
+    directory->version++;
     return true;
 }

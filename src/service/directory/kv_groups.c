@@ -12,9 +12,10 @@
 #include "contract/reply.h"
 #include "contract/text.h"
 #include "service/commands.h"
+#include "service/directory/directory_keys.h"
 #include "service/kv/kv.h"
 
-enum { HEAD_SIZE = 8, HEAD_MAGIC = 0x5244474c, WHY_SIZE = 192, WATCH_HEAD_SIZE = 12 };
+enum { HEAD_SIZE = 8, HEAD_MAGIC = 0x5244474c, WHY_SIZE = 192 };
 
 struct kv_groups {
     const struct group_spec *spec; /* borrowed */
@@ -45,61 +46,6 @@ const struct directory *kv_groups_directory(const struct service *service, const
 {
     const struct kv_groups *groups = self;
     return service != &kv_groups_service || groups->restoring ? NULL : &groups->directory;
-}
-
-/* ---- whose keys are these? ---- */
-
-/* Keys among a command's arguments, by the table of commands. */
-static const struct directory_group *owner_of_keys(const struct directory *directory, const struct command *command)
-{
-    const struct command_spec *spec = command_by_op(command->op);
-    if (spec == NULL || spec->first_key == 0)
-        return NULL;
-    int64_t last = spec->last_key < 0 ? (int64_t)command->argc + 1 + spec->last_key : spec->last_key;
-    struct span rest = command->arguments, argument;
-    for (int64_t place = 1; place <= last && argument_next(&rest, &argument); place++) {
-        if (place < spec->first_key || (place - spec->first_key) % spec->key_step != 0)
-            continue;
-        const struct directory_group *owner = directory_owner(directory, argument);
-        if (owner != NULL)
-            return owner;
-    }
-    return NULL;
-}
-
-/* EXEC: what is watched (u64 version, u32 size, key; repeated), then whole commands. */
-static const struct directory_group *owner_in_transaction(const struct directory *directory,
-                                                          const struct command *command)
-{
-    struct span rest = command->arguments, argument;
-    if (!argument_next(&rest, &argument))
-        return NULL;
-    while (argument.size >= WATCH_HEAD_SIZE) {
-        size_t size = load_u32(argument.data + 8);
-        if (size > argument.size - WATCH_HEAD_SIZE)
-            return NULL;
-        const struct directory_group *owner =
-            directory_owner(directory, span_of(argument.data + WATCH_HEAD_SIZE, size));
-        if (owner != NULL)
-            return owner;
-        argument = span_of(argument.data + WATCH_HEAD_SIZE + size, argument.size - WATCH_HEAD_SIZE - size);
-    }
-    while (argument_next(&rest, &argument)) {
-        struct command inner;
-        if (!command_open(argument, &inner))
-            return NULL; /* kv answers what is wrong with it */
-        const struct directory_group *owner = owner_of_keys(directory, &inner);
-        if (owner != NULL)
-            return owner;
-    }
-    return NULL;
-}
-
-static const struct directory_group *owner_of(const struct directory *directory, const struct command *command)
-{
-    if (directory->count == 0)
-        return NULL;
-    return command->op == OP_EXEC ? owner_in_transaction(directory, command) : owner_of_keys(directory, command);
 }
 
 /* ---- the directory's own commands ---- */
@@ -173,33 +119,81 @@ static void drop_group(struct kv_groups *self, const struct command *command, st
         (void)reply_simple(reply, "OK");
 }
 
-static void list_groups(const struct kv_groups *self, struct buffer *reply)
+/* Does a client need a key here? Members of a group that masks arbitrary failures believe only what is proven. */
+static bool key_is_needed(const struct kv_groups *self)
+{
+    return self->spec->protocol != NULL && self->spec->protocol->masks > MASKS_TIMING;
+}
+
+static void enrol_client(struct kv_groups *self, const struct command *command, struct buffer *reply)
+{
+    struct span rest = command->arguments, key;
+    struct directory_client client;
+    char why[WHY_SIZE];
+    if (!take_number(&rest, &client.node) || !argument_next(&rest, &key) || key.size != DIRECTORY_KEY_SIZE ||
+        rest.size > 0) {
+        (void)reply_error(reply, "ERR a malformed GROUP.ENROL: it is a number and 64 bytes of key");
+        return;
+    }
+    memcpy(client.key, key.data, DIRECTORY_KEY_SIZE);
+    if (key_is_needed(self) && !directory_client_has_key(&client))
+        (void)reply_error(reply, "ERR the group default masks arbitrary failures, so a client needs a key: the 64 "
+                                 "bytes of its file node-N in hexadecimal digits");
+    else if (directory_enrol(&self->directory, &client, self->spec->members, self->spec->member_count, why,
+                             sizeof why) != OK)
+        (void)reply_error(reply, why);
+    else
+        (void)reply_simple(reply, "OK");
+}
+
+static void expel_client(struct kv_groups *self, const struct command *command, struct buffer *reply)
+{
+    struct span rest = command->arguments;
+    uint32_t node;
+    if (!take_number(&rest, &node) || !directory_expel(&self->directory, node))
+        (void)reply_error(reply, "ERR there is no enrolled client of that number; GROUP.CLIENTS names those that there "
+                                 "are");
+    else
+        (void)reply_simple(reply, "OK");
+}
+
+static void put_directory(const struct kv_groups *self, struct buffer *reply)
 {
     uint8_t bytes[DIRECTORY_BYTES_MAX];
     (void)reply_bulk(reply, span_of(bytes, directory_encode(&self->directory, bytes)));
 }
 
+static bool is_own(uint16_t op)
+{
+    return op == OP_GROUP_CREATE || op == OP_GROUP_DROP || op == OP_GROUP_LIST || op == OP_GROUP_ENROL ||
+           op == OP_GROUP_EXPEL || op == OP_GROUP_DIRECTORY;
+}
+
 static void deliver_own(struct kv_groups *self, const struct delivery *delivery, struct buffer *reply)
 {
-    if (delivery->command.op == OP_GROUP_LIST)
-        list_groups(self, reply);
+    uint16_t op = delivery->command.op;
+    if (op == OP_GROUP_LIST || op == OP_GROUP_DIRECTORY)
+        put_directory(self, reply);
     else if (delivery->read)
         (void)reply_error(reply, "ERR a command that writes was delivered as a read");
-    else if (delivery->command.op == OP_GROUP_CREATE)
+    else if (op == OP_GROUP_CREATE)
         create_group(self, delivery, reply);
-    else
+    else if (op == OP_GROUP_DROP)
         drop_group(self, &delivery->command, reply);
+    else if (op == OP_GROUP_ENROL)
+        enrol_client(self, &delivery->command, reply);
+    else
+        expel_client(self, &delivery->command, reply);
 }
 
 static void groups_deliver(void *service, const struct delivery *delivery, struct service_out *out)
 {
     struct kv_groups *self = service;
-    uint16_t op = delivery->command.op;
-    if (op == OP_GROUP_CREATE || op == OP_GROUP_DROP || op == OP_GROUP_LIST) {
+    if (is_own(delivery->command.op)) {
         deliver_own(self, delivery, out->reply);
         return;
     }
-    const struct directory_group *owner = owner_of(&self->directory, &delivery->command);
+    const struct directory_group *owner = directory_owner_of_command(&self->directory, &delivery->command);
     if (owner == NULL) {
         kv_service.deliver(self->kv, delivery, out);
         return;

@@ -7,9 +7,14 @@
  * Its own commands reach it from the front, checked there as far as the programs that are present decide (registry of
  * protocols and services); here, what the replicated state decides:
  *
- *   GROUP.CREATE  name, protocol, service, prefix, k (u32), each member (u32): OK or an error
- *   GROUP.DROP    name: OK or an error
- *   GROUP.LIST    (read) a bulk string: the directory's bytes (directory.h)
+ *   GROUP.CREATE     name, protocol, service, prefix, k (u32), each member (u32): OK or an error
+ *   GROUP.DROP       name: OK or an error
+ *   GROUP.ENROL      client (u32), key (64 bytes, all zeros for none): OK or an error
+ *   GROUP.EXPEL      client (u32): OK or an error
+ *   GROUP.DIRECTORY  (read) a bulk string: the directory's bytes (directory.h)
+ *   GROUP.LIST       (read) the same
+ *
+ * GROUP.LIST, GROUP.INFO and GROUP.CLIENTS are made of those bytes where the client is connected.
  *
  * All other commands go to kv, unchanged. */
 #ifndef LOCKSTEP_SERVICE_DIRECTORY_KV_GROUPS_H

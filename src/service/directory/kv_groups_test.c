@@ -121,6 +121,88 @@ static void test_keys_change_hands(void **state)
     end(f);
 }
 
+/* A prefix inside another one: default gives up its own keys only, and the keys of either group are not default's. */
+static void test_prefixes_inside_one_another(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(&kv_groups_service);
+    assert_string_equal(create(f, "inner", "p:q:", 3), "+OK\r\n");
+    assert_string_equal(run(f, OP_SET, "p:1", "x", NULL), "+OK\r\n");
+    HAS(create(f, "outer", "p:", 3), "-ERR the group default holds keys");
+    assert_string_equal(run(f, OP_DEL, "p:1", NULL, NULL), ":1\r\n");
+    assert_string_equal(create(f, "outer", "p:", 3), "+OK\r\n");
+    HAS(create(f, "again", "p:", 3), "-ERR the prefix is that of group 'outer' already");
+    HAS(run(f, OP_SET, "p:1", "x", NULL), "group 'outer'");
+    HAS(run(f, OP_SET, "p:q:1", "x", NULL), "group 'inner'");
+    assert_string_equal(run(f, OP_GROUP_DROP, "inner", NULL, NULL), "+OK\r\n");
+    HAS(run(f, OP_SET, "p:q:1", "x", NULL), "group 'outer'");
+    assert_string_equal(create(f, "inside", "p:q:", 3), "+OK\r\n");
+    HAS(run(f, OP_SET, "p:q:1", "x", NULL), "group 'inside'");
+    end(f);
+}
+
+static const char *client_command(struct fixture *f, uint16_t op, uint32_t node, int key, size_t key_size, bool read)
+{
+    uint8_t number[4], bytes[80];
+    store_u32(number, node);
+    memset(bytes, key, sizeof bytes);
+    buffer_clear(&f->command);
+    size_t at = command_begin(&f->command, op, 0, op == OP_GROUP_ENROL ? 2 : 1);
+    command_argument(&f->command, span_of(number, 4));
+    if (op == OP_GROUP_ENROL)
+        command_argument(&f->command, span_of(bytes, key_size));
+    command_end(&f->command, at);
+    return deliver(f, read);
+}
+
+#define ENROL(node, key) client_command(f, OP_GROUP_ENROL, node, key, 64, false)
+
+static void test_clients_are_enrolled(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(&kv_groups_service);
+    assert_string_equal(ENROL(100, 5), "+OK\r\n");
+    assert_string_equal(ENROL(100, 5), "+OK\r\n");
+    assert_string_equal(ENROL(50, 0), "+OK\r\n");
+    HAS(ENROL(100, 6), "-ERR client 100 is enrolled with another key");
+    HAS(ENROL(2, 6), "-ERR node 2 is a node of this cluster");
+    HAS(client_command(f, OP_GROUP_ENROL, 7, 1, 63, false), "-ERR a malformed");
+    HAS(client_command(f, OP_GROUP_ENROL, 7, 1, 64, true), "delivered as a read");
+    HAS(client_command(f, OP_GROUP_EXPEL, 7, 0, 0, false), "-ERR there is no enrolled client");
+    HAS(client_command(f, OP_GROUP_EXPEL, 50, 0, 0, true), "delivered as a read");
+    HAS(run(f, OP_GROUP_EXPEL, "fifty", NULL, NULL), "-ERR there is no enrolled client");
+    const struct directory *directory = kv_groups_directory(f->service, f->self);
+    assert_int_equal(directory->version, 2);
+    assert_int_equal(directory->client_count, 2);
+    assert_int_equal(directory->clients[1].key[63], 5);
+    assert_string_equal(client_command(f, OP_GROUP_EXPEL, 50, 0, 0, false), "+OK\r\n");
+    assert_int_equal(directory->version, 3);
+    /* The bytes that programs read. */
+    uint8_t bytes[DIRECTORY_BYTES_MAX];
+    size_t size = directory_encode(directory, bytes);
+    buffer_clear(&f->command);
+    encode(&f->command, OP_GROUP_DIRECTORY, NULL, 0);
+    const char *reply = deliver(f, true);
+    const char *body = strchr(reply, '\n') + 1;
+    assert_int_equal(strtoul(reply + 1, NULL, 10), size);
+    assert_memory_equal(body, bytes, size);
+    end(f);
+}
+
+/* Where members believe only what is proven, a client without a key would be of no use, or worse. */
+static void test_a_key_is_needed_where_default_is_byzantine(void **state)
+{
+    (void)state;
+    static const struct protocol byzantine = {.name = "b", .masks = MASKS_ARBITRARY}, crash = {.masks = MASKS_TIMING};
+    struct fixture *f = begin(&kv_groups_service);
+    f->spec.protocol = &byzantine;
+    HAS(ENROL(100, 0), "-ERR the group default masks arbitrary failures, so a client needs a key");
+    assert_string_equal(ENROL(100, 1), "+OK\r\n");
+    f->spec.protocol = &crash;
+    assert_string_equal(ENROL(101, 0), "+OK\r\n");
+    end(f);
+}
+
 static const char *transaction(struct fixture *f, const char *watched, const char *key)
 {
     struct buffer inner, watch;
@@ -196,6 +278,7 @@ static void test_checkpoints(void **state)
     create(f, "h", "q:", 3);
     run(f, OP_SET, "a", "1", NULL);
     run(f, OP_GROUP_DROP, "g", NULL, NULL);
+    assert_string_equal(ENROL(100, 3), "+OK\r\n");
     uint64_t digest = f->service->digest(f->self);
     struct buffer bytes;
     buffer_init(&bytes, f->other);
@@ -205,7 +288,8 @@ static void test_checkpoints(void **state)
         struct fixture *other = begin(&kv_groups_service);
         assert_true(restore(other, buffer_span(&bytes), piece));
         assert_int_equal(other->service->digest(other->self), digest);
-        assert_int_equal(kv_groups_directory(other->service, other->self)->version, 3);
+        assert_int_equal(kv_groups_directory(other->service, other->self)->version, 4);
+        assert_int_equal(directory_client(kv_groups_directory(other->service, other->self), 100)->key[0], 3);
         assert_string_equal(run(other, OP_GET, "a", NULL, NULL), "$1\r\n1\r\n");
         end(other);
     }
@@ -240,6 +324,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_change_hands),    cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_prefixes_inside_one_another),
+        cmocka_unit_test(test_clients_are_enrolled),
+        cmocka_unit_test(test_a_key_is_needed_where_default_is_byzantine),
         cmocka_unit_test(test_malformed_commands),   cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_checkpoint_of_plain_kv),
     };

@@ -1,22 +1,22 @@
-/* What a majority has reached (raft_quorum.h). */
-#include "protocol/consensus/raft_quorum.h"
+/* What a majority has reached (quorum.h). */
+#include "protocol/consensus/quorum.h"
 
-void raft_quorum_init(struct raft_quorum *quorum, uint64_t *value, uint32_t *order, uint32_t *rank, uint32_t count)
+void quorum_init(struct quorum *quorum, uint64_t *value, uint32_t *order, uint32_t *rank, uint32_t count)
 {
-    *quorum = (struct raft_quorum){.value = value, .order = order, .rank = rank, .count = count};
+    *quorum = (struct quorum){.value = value, .order = order, .rank = rank, .count = count};
     for (uint32_t i = 0; i < count; i++) {
         value[i] = 0;
         order[i] = rank[i] = i;
     }
 }
 
-static void put(struct raft_quorum *quorum, uint32_t rank, uint32_t place)
+static void put(struct quorum *quorum, uint32_t rank, uint32_t place)
 {
     quorum->order[rank] = place;
     quorum->rank[place] = rank;
 }
 
-void raft_quorum_set(struct raft_quorum *quorum, uint32_t place, uint64_t value)
+void quorum_set(struct quorum *quorum, uint32_t place, uint64_t value)
 {
     uint32_t at = quorum->rank[place];
     quorum->value[place] = value;

@@ -1,0 +1,189 @@
+/* PBFT: the requests that are known here: those that an origin sent, or that somebody correct vouched for.
+ *
+ * Each is stored at once, since what is ordered must not be lost; its record is what is delivered. Each origin has room
+ * of its own, so that nobody fills that of others: members by place, clients by the remainder of their node id (those
+ * of one remainder share theirs, and lose nothing but patience by it). Found by digest (chains), walked in the order of
+ * arrival (a list). */
+#include "protocol/consensus/pbft_internal.h"
+
+static uint32_t bucket_of(const struct pbft *self, const uint64_t digest[4])
+{
+    return (uint32_t)digest[0] & self->bucket_mask;
+}
+
+/* Links are places + 1; 0: none. */
+static struct pbft_known *at_link(const struct pbft *self, uint32_t link)
+{
+    return link == 0 ? NULL : &self->known[link - 1];
+}
+
+static uint32_t link_of(const struct pbft *self, const struct pbft_known *known)
+{
+    return (uint32_t)(known - self->known) + 1;
+}
+
+struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t digest[4])
+{
+    struct pbft_known *known = at_link(self, self->buckets[bucket_of(self, digest)]);
+    while (known != NULL && memcmp(known->digest, digest, sizeof known->digest) != 0)
+        known = at_link(self, known->chain);
+    return known;
+}
+
+struct pbft_known *pbft_known_first(const struct pbft *self)
+{
+    return at_link(self, self->known_oldest);
+}
+
+struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known)
+{
+    return at_link(self, known->younger);
+}
+
+void pbft_known_drop(struct pbft *self, struct pbft_known *known)
+{
+    uint32_t *link = &self->buckets[bucket_of(self, known->digest)];
+    while (*link != link_of(self, known))
+        link = &at_link(self, *link)->chain;
+    *link = known->chain;
+    struct pbft_known *older = at_link(self, known->older), *younger = at_link(self, known->younger);
+    *(older != NULL ? &older->younger : &self->known_oldest) = known->younger;
+    *(younger != NULL ? &younger->older : &self->known_youngest) = known->older;
+    *known = (struct pbft_known){0};
+}
+
+static void insert(struct pbft *self, struct pbft_known *known, const struct pbft_known *fresh)
+{
+    uint32_t link = link_of(self, known), *bucket = &self->buckets[bucket_of(self, fresh->digest)];
+    struct pbft_known *youngest = at_link(self, self->known_youngest);
+    *known = *fresh;
+    known->used = true;
+    known->chain = *bucket;
+    known->older = self->known_youngest;
+    known->arrival = ++self->arrivals;
+    *bucket = link;
+    *(youngest != NULL ? &youngest->younger : &self->known_oldest) = link;
+    self->known_youngest = link;
+}
+
+bool pbft_known_done(const struct pbft *self, const struct pbft_known *known)
+{
+    return known->executed || pbft_client_done(self, known);
+}
+
+static bool value_is(const struct pbft_value *value, const struct pbft_known *known)
+{
+    return memcmp(value->digest, known->digest, sizeof known->digest) == 0;
+}
+
+static bool referenced(const struct pbft *self, const struct pbft_known *known)
+{
+    for (uint64_t i = 0; i < self->window; i++) {
+        const struct pbft_slot *slot = &self->slots[i];
+        if (slot->number <= self->stable.number)
+            continue;
+        if ((slot->offer.view != 0 && value_is(&slot->offer.value, known)) ||
+            (slot->prepared.view != 0 && value_is(&slot->prepared.value, known)) ||
+            (slot->committed && value_is(&slot->committed_value, known)))
+            return true;
+        for (uint32_t j = 0; j < slot->accept_count; j++)
+            if (value_is(&slot->accepts[j].value, known))
+                return true;
+    }
+    return false;
+}
+
+static uint32_t room_of(const struct pbft *self, uint32_t origin)
+{
+    int place = spec_member_place(self->spec, origin);
+    return place >= 0 ? (uint32_t)place : self->member_count + origin % PBFT_CLIENTS_MAX;
+}
+
+/* An empty place for one more of this origin, where need be that of the oldest that nothing refers to. */
+static struct pbft_known *place_for(struct pbft *self, uint32_t origin)
+{
+    uint32_t room = room_of(self, origin), most = self->known_each;
+    struct pbft_known *each = &self->known[(size_t)room * most];
+    for (uint32_t i = 0; i < most; i++) {
+        uint32_t at = (self->known_hint[room] + i) % most;
+        if (each[at].used)
+            continue;
+        self->known_hint[room] = at + 1;
+        return &each[at];
+    }
+    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
+        if (room_of(self, at->origin) != room || referenced(self, at))
+            continue;
+        pbft_known_drop(self, at);
+        return at;
+    }
+    return NULL;
+}
+
+/* Called at each checkpoint: what was executed goes, and what nobody ordered for two of them (its origin sends it again
+ * if it still wants it); so old records do not keep the log from being shortened. */
+void pbft_known_forget_old(struct pbft *self)
+{
+    struct pbft_known *next;
+    for (struct pbft_known *known = pbft_known_first(self); known != NULL; known = next) {
+        next = pbft_known_next(self, known);
+        if (referenced(self, known))
+            continue;
+        if (pbft_known_done(self, known) || known->parked || ++known->checkpoints > 2)
+            pbft_known_drop(self, known);
+    }
+}
+
+void pbft_known_forget_before(struct pbft *self, uint64_t position)
+{
+    struct pbft_known *next;
+    for (struct pbft_known *known = pbft_known_first(self); known != NULL; known = next) {
+        next = pbft_known_next(self, known);
+        if (known->position < position)
+            pbft_known_drop(self, known);
+    }
+}
+
+bool pbft_request_open(const struct pbft *self, struct span bytes, struct bundle *out)
+{
+    if (bytes.size < BUNDLE_HEADER_SIZE || !bundle_open(bytes, out) || out->first_number == 0 || out->node == 0)
+        return false;
+    /* A barrier is a member's: clients' reads are looks, or get a place in the order as updates. */
+    bool barrier = bytes.size == BUNDLE_HEADER_SIZE && spec_member_place(self->spec, out->node) >= 0;
+    return bytes.size <= self->spec->tuning.command_bytes_max + self->spec->tuning.append_bytes_max &&
+           out->first_number <= UINT64_MAX - out->count && (out->count > 0 || barrier);
+}
+
+struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct span bytes, uint64_t position,
+                                  bool vouched, struct effects *out)
+{
+    struct bundle bundle;
+    if (!pbft_request_open(self, bytes, &bundle) || (bundle.node != origin && !vouched))
+        return NULL;
+    uint64_t digest[4];
+    pbft_digest(bytes, digest);
+    struct pbft_known *known = pbft_known_find(self, digest);
+    if (known != NULL) {
+        known->parked = false;
+        return known;
+    }
+    struct pbft_known fresh = {
+        .barrier = bundle.count == 0,
+        .origin = bundle.node,
+        .count = bundle.count,
+        .incarnation = bundle.incarnation,
+        .first_number = bundle.first_number,
+        .first_incomplete = bundle.first_incomplete,
+    };
+    memcpy(fresh.digest, digest, sizeof digest);
+    if (!vouched && position == 0 && pbft_known_done(self, &fresh))
+        return NULL;
+    known = place_for(self, fresh.origin);
+    if (known == NULL)
+        return NULL;
+    const struct pbft_record_request record = {.origin = bundle.node, .bundle = bytes};
+    fresh.position = position != 0 ? position : pbft_store(self, PBFT_RECORD_REQUEST, &record, out);
+    insert(self, known, &fresh);
+    pbft_relay_learn(self, known);
+    return known;
+}

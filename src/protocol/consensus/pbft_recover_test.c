@@ -1,0 +1,232 @@
+/* PBFT and members that lost their disks: they vote again where they cannot contradict themselves, and not before
+ * (pbft_recover.c). */
+#include "protocol/consensus/pbft.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/time.h"
+#include "protocol/consensus/pbft_internal.h"
+#include "protocol/protocol_driver.h"
+
+enum { OP_ADD = 30, MEMBERS = 4, REGION_SIZE = 256 << 20, CLIENT = 9 };
+
+struct chain {
+    uint64_t count, digest;
+};
+
+static void deliver(struct driver *driver, uint32_t node, void *state, bool read, const struct command *command,
+                    struct buffer *answer)
+{
+    struct chain *chain = state;
+    struct span rest = command->arguments, argument = {0};
+    (void)driver;
+    (void)node;
+    argument_next(&rest, &argument);
+    chain->count += !read;
+    for (size_t i = 0; !read && i < argument.size; i++)
+        chain->digest = chain->digest * 31 + argument.data[i];
+    buffer_append(answer, "+OK\r\n", 5);
+}
+
+static const struct driver_service service = {.state_size = sizeof(struct chain), .deliver = deliver};
+static struct driver *driver;
+static void *region;
+
+static int set_up(void **state)
+{
+    (void)state;
+    driver = malloc(sizeof *driver);
+    region = aligned_alloc(HEAP_ALIGNMENT, REGION_SIZE);
+    return driver == NULL || region == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(driver);
+    free(region);
+    return 0;
+}
+
+static void begin(uint32_t ablations)
+{
+    struct tuning tuning;
+    spec_defaults(&tuning);
+    tuning.log_entries_max = 2048; /* K = 8, L = 16 */
+    driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, ablations, 1, &tuning);
+}
+
+static struct chain chain_of(uint32_t node)
+{
+    struct chain chain;
+    memcpy(&chain, driver_member(driver, node)->state, sizeof chain);
+    return chain;
+}
+
+static const struct pbft *pbft_of(uint32_t node)
+{
+    return driver_member(driver, node)->self;
+}
+
+static void ask(uint64_t number, const char *what)
+{
+    for (uint32_t node = 1; node <= MEMBERS; node++)
+        driver_client_request(driver, node, CLIENT, 1, number, OP_ADD, span_string(what));
+}
+
+static void forget(uint32_t node)
+{
+    driver_crash(driver, node);
+    driver_lose_disk(driver, node);
+    driver_restart(driver, node, START_AMNESIAC);
+}
+
+/* Votes of member 3, by the view that they are of. */
+static uint32_t votes_of_3[8];
+static uint32_t silent; /* node; 0: nobody */
+
+static bool watch_3(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    bool vote = message->type == PBFT_PRE_PREPARE || message->type == PBFT_PREPARE || message->type == PBFT_COMMIT;
+    if (vote && message->from == 3 && load_u64(message->bytes.data) < 8)
+        votes_of_3[load_u64(message->bytes.data)]++;
+    return message->from == silent || message->to == silent;
+}
+
+static void who_forgot_votes_again_in_a_later_view(void **state)
+{
+    (void)state;
+    begin(0);
+    for (uint64_t i = 1; i <= 20; i++) {
+        ask(i, "a");
+        driver_advance(driver, 20 * NS_PER_MS);
+    }
+    forget(3);
+    memset(votes_of_3, 0, sizeof votes_of_3);
+    silent = 0;
+    driver->lose = watch_3;
+    driver_turn(driver, 3, 0);
+    assert_true(pbft_of(3)->forgot);
+    driver_advance(driver, 20 * NS_PER_S);
+    assert_false(pbft_of(3)->forgot);
+    assert_int_equal(pbft_of(3)->recovery_bound, 16 + 2 * 16); /* the newest checkpoint, and twice the window */
+    assert_true(pbft_of(3)->stable.number >= pbft_of(3)->recovery_bound);
+    assert_int_equal(pbft_of(3)->vote_from, 2);
+    assert_int_equal(pbft_view(pbft_of(3)), 1);
+    assert_int_equal(votes_of_3[1], 0);
+    assert_int_equal(chain_of(3).count, 20);
+    /* And now it is needed. */
+    silent = 1;
+    ask(21, "b");
+    driver_advance(driver, 10 * NS_PER_S);
+    assert_int_equal(votes_of_3[1], 0);
+    assert_true(votes_of_3[2] + votes_of_3[3] > 0);
+    for (uint32_t node = 2; node <= MEMBERS; node++)
+        assert_int_equal(chain_of(node).count, 21);
+    assert_null(driver->failed);
+}
+
+/* What it learnt of itself it knows after a restart. */
+static void a_restart_does_not_make_it_vote_earlier(void **state)
+{
+    (void)state;
+    begin(0);
+    forget(3);
+    driver_advance(driver, 20 * NS_PER_S);
+    assert_false(pbft_of(3)->forgot);
+    driver_crash(driver, 3);
+    driver_restart(driver, 3, START_RESTARTED);
+    assert_false(pbft_of(3)->forgot);
+    assert_int_equal(pbft_of(3)->vote_from, 2);
+    memset(votes_of_3, 0, sizeof votes_of_3);
+    driver->lose = watch_3;
+    silent = 0;
+    ask(1, "a");
+    driver_advance(driver, 2 * NS_PER_S);
+    assert_int_equal(chain_of(3).count, 1);
+    assert_int_equal(votes_of_3[1], 0);
+}
+
+static bool lose_all(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->type != PBFT_RECOVERY_MARKS;
+}
+
+/* An answer that was meant for an earlier life says too little. */
+static void answers_to_an_earlier_question_do_not_count(void **state)
+{
+    (void)state;
+    for (uint64_t wrong = 0; wrong <= 1; wrong++) {
+        begin(0);
+        forget(3);
+        driver->lose = lose_all;
+        for (uint32_t from = 1; from <= MEMBERS; from++) {
+            if (from == 3)
+                continue;
+            uint8_t *bytes = heap_alloc_zero(driver->heap, 24);
+            store_u64(bytes, pbft_of(3)->nonce + wrong);
+            store_u64(bytes + 8, 1);
+            driver->messages[driver->message_count++] = (struct driver_message){
+                .from = from, .to = 3, .incarnation = 1, .type = PBFT_RECOVERY_MARKS, .bytes = {bytes, 24}};
+        }
+        driver_advance(driver, 10 * NS_PER_MS);
+        assert_int_equal(pbft_of(3)->recovery_bound != 0, wrong == 0);
+    }
+}
+
+/* COMMITs reach member 2 alone, and 4 hears nothing. */
+static bool lose_commits_and_4(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    bool commit = message->type == PBFT_COMMIT || message->type == PBFT_COMMITTED;
+    return (commit && message->to != 2) || message->to == 4 || message->from == 4;
+}
+
+static bool lose_2(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->to == 2 || message->from == 2;
+}
+
+/* 2 executed what 1 and 3 prepared; these forget one after the other. Who forgot counts as faulty until it knows, so
+ * the second is one too many, and nothing may happen; without the rule another request takes the number. */
+static void two_that_forget_one_after_the_other_undo_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t broken = 0; broken <= 1; broken++) {
+        begin(broken != 0 ? PBFT_ABLATION_VOTE_FORGOTTEN : 0);
+        driver->lose = lose_commits_and_4;
+        ask(1, "a");
+        driver_advance(driver, 40 * NS_PER_MS);
+        assert_int_equal(chain_of(2).count, 1);
+        assert_int_equal(chain_of(1).count, 0);
+        forget(3);
+        driver_advance(driver, NS_PER_S);
+        driver->lose = lose_2;
+        forget(1);
+        for (uint32_t node = 1; node <= MEMBERS; node++)
+            driver_client_request(driver, node, CLIENT + 1, 1, 1, OP_ADD, span_string("b"));
+        driver_advance(driver, 20 * NS_PER_S);
+        bool undone = chain_of(4).count > 0 && chain_of(4).digest != chain_of(2).digest;
+        assert_int_equal(undone, broken);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_forgot_votes_again_in_a_later_view, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_restart_does_not_make_it_vote_earlier, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(answers_to_an_earlier_question_do_not_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_that_forget_one_after_the_other_undo_nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
