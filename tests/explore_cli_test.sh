@@ -78,6 +78,10 @@ says 0 "0 differ" paxos --nodes 2 --timers election=1 --audit
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --break quorum-too-small
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --crashes 1 --break promise-not-stored
 
+# PBFT: one request in one view, from the primary's node, in every ordering; and with view changes as far as it goes.
+says 0 "complete: no violation" pbft
+says 0 "0 differ" pbft --timers view=2,status=1 --depth 15 --audit
+
 # A shortest trace ends in the state that violates; each step says who did what and what the member is then.
 says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored

@@ -90,6 +90,7 @@ void world_tuning_largest(struct tuning *out)
     out->append_bytes_max = APPEND_BYTES_MIN << (APPEND_DOUBLINGS - 1);
     out->append_inflight_max = APPENDS_INFLIGHT_MAX;
     out->log_entries_max = 4096;
+    out->checkpoint_interval = 16;
     out->checkpoint_log_bytes = 128 << 10;
     out->service_heap_bytes = SERVICE_HEAP_BYTES;
     out->command_bytes_max = 64 << 10;

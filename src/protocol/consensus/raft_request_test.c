@@ -221,8 +221,8 @@ static void members_that_stored_are_counted(void **state)
     end();
 }
 
-/* A client of the group that is no member: its bundle is ordered, or given back to the node that it asked, which keeps it a
- * while; it is never refused, and nobody's numbers are touched. */
+/* A client of the group that is no member: its bundle is ordered or given back, never refused, and nobody's numbers are
+ * touched. */
 static void updates_of_a_session_elsewhere_are_ordered_or_given_back(void **state)
 {
     enum { CLIENT = 9 };
@@ -247,7 +247,7 @@ static void updates_of_a_session_elsewhere_are_ordered_or_given_back(void **stat
     driver_update_of(&driver, 1, CLIENT, 5, 5, 1);
     assert_int_equal(driver_waiting(&driver, 0, RAFT_FORWARD), 0);
     for (uint32_t i = 0; i < 2; i++) {
-        assert_int_equal(driver.members[i].again_count, 1);
+        assert_int_equal(driver.members[i].again_count, 1); /* who led could not, who did not knew nobody */
         assert_int_equal(driver.members[i].refused_count, 0);
     }
     end();
