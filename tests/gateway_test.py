@@ -137,7 +137,8 @@ def a_disk_may_be_lost(cluster):
         row = status(cluster.port)[node]
         return row["reachable"] and row["pid"] != pid and row["groups"][0]["voter"]
 
-    until("the node without a disk votes again", votes)
+    # It votes when it has seen the low water mark pass, for which some thousand numbers have to be ordered.
+    until("the node without a disk votes again", votes, 120)
     other = next(n for n in (1, 2, 3, 4) if n not in (node, cluster.primary()))
     before = len(writer.sure)
     other_pid = cluster.pids()[other]

@@ -9,9 +9,11 @@ acknowledged writes must be there, and there must be progress. With two nodes th
 usage: malice_test.py [--seconds N] [--seed N] [--only NAME] [--keep]
 """
 import argparse
+import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,6 +43,8 @@ OPERATIONS_LEAST = 30  # a second; healthy clusters do hundreds on a busy machin
 TOGETHER = ([2, 3], "change CLIENT_ANSWERS.answers\nlie")
 
 WRONG_ANSWERS = ("lies to clients", "wrong values of a leader or follower")
+# There must have been a checkpoint to lie about, which takes some thousand numbers of the order.
+ABOUT_STATE = ("lies about its state",)
 # Of a cluster that masks crashes alone, whose gateway votes.
 VALUES = {"wrong values of a leader or follower": (1, "one in 2 lie")}
 
@@ -72,6 +76,18 @@ class Malice:
         for client in self.clients:
             client.join(timeout=15)
         return self.history.counts["ok"]
+
+    def fill(self, node):
+        """Writes that nobody looks at, until that node has made a checkpoint."""
+        command = [PROGRAM, "bench", "-p", str(self.cluster.port), "-c", "4", "-s", "60", "-t", "set", "-k", "100", "-q"]
+        bench = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            with connect(self.cluster.port + node) as client:
+                until("a checkpoint", lambda: json.loads(client.execute_command("LOCKSTEP", "STATUS"))
+                      ["counters"]["checkpoints"] > 0, 60)
+        finally:
+            bench.kill()
+            bench.wait()
 
     def judge(self):
         """What was broken."""
@@ -118,6 +134,8 @@ def one_liar_is_masked(folder, name, seconds, seed):
     malice = Malice(folder, [liar], script, seed, "raft" if name in VALUES else "pbft")
     try:
         until("the cluster serves", lambda: works(malice.cluster.port))
+        if name in ABOUT_STATE:
+            malice.fill(liar)
         done = malice.load(seconds)
         until("it still serves", lambda: works(malice.cluster.port))
         complaints = malice.judge()

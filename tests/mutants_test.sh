@@ -49,7 +49,7 @@ found pbft commit-quorum-2k 'PBFT-[125]|DIGEST|AGREEMENT|PROGRESS'
 found pbft checkpoint-without-proof 'PBFT-[1-5]|DIGEST|AGREEMENT|INVARIANT|PROGRESS'
 found pbft request-unproven 'REPLY|PBFT-5|DIGEST|INVARIANT|PROGRESS'
 found pbft vote-not-stored 'PBFT-[1-6]|DIGEST|AGREEMENT|PROGRESS|STOP'
-found pbft believe-first 'PBFT-5' --nodes 4
+found pbft believe-first 'PBFT-5'
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'

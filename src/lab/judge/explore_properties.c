@@ -15,6 +15,7 @@
 #include "protocol/consensus/signed_messages.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
+#include "protocol/replica/anti_entropy.h"
 
 const struct explore_property *explore_property_of(const struct protocol *protocol)
 {
@@ -65,6 +66,10 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
     }
     if (protocol == &two_generals_protocol) { /* dawn never comes: whatever may happen, may happen before it */
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
+        return 1;
+    }
+    if (protocol == &anti_entropy_protocol) {
+        *out = (struct explore_timer){"digest", 0, 0, 1, true};
         return 1;
     }
     const struct explore_property *property = explore_property_of(protocol);

@@ -26,8 +26,8 @@ const struct explore_property *explore_property_of(const struct protocol *protoc
 /* Fills in the kinds of timers, with limits that keep an exploration small. Returns how many. */
 uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer *out);
 
-/* What is explored of a protocol when nothing else is said: small enough to be complete within seconds. The memory is to
- * be set. Some of it follows from how many nodes there are in the end: explore_settle() fills that in. */
+/* What is explored of a protocol when nothing else is said: small enough to be complete within seconds. The memory is
+ * to be set. Some of it follows from how many nodes there are in the end: explore_settle() fills that in. */
 void explore_usual(const struct protocol *protocol, struct explore_config *out);
 void explore_settle(struct explore_config *config);
 

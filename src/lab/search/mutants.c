@@ -10,7 +10,7 @@
 #include "protocol/replica/voter.h"
 #include "service/registry.h"
 
-enum { NODES = 5, CLIENTS = 5, RUN_S = 60, GATEWAYS = 2 };
+enum { NODES = 5, NODES_3K_PLUS_1 = 4, CLIENTS = 5, RUN_S = 60, GATEWAYS = 2 };
 #define SEEDS_BETWEEN_CAMPAIGNS UINT64_C(1000000)
 
 /* ---- rules ---- */
@@ -172,20 +172,19 @@ static void set_gateways(struct world_options *world)
     world->faults = WORLD_VALUE;
 }
 
-/* Rounds grow with the group, and so does the number of faults that have to meet for one round less to matter. A fifth
- * member of PBFT would make every quorum larger than it need be. */
+/* Rounds grow with the group, and so does the number of faults that have to meet for one round less to matter. */
 static uint32_t nodes_of(const struct protocol *protocol)
 {
     static const struct {
         const char *protocol;
         uint32_t nodes;
     } list[] = {{"flooding", 3},          {"flooding-early", 4}, {"two-generals", 2},
-                {"byzantine-vectors", 4}, {"oral-messages", 4},  {"signed-messages", 3},
-                {"pbft", 4}};
+                {"byzantine-vectors", 4}, {"oral-messages", 4},  {"signed-messages", 3}};
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
         if (strcmp(list[i].protocol, protocol->name) == 0)
             return list[i].nodes;
-    return NODES;
+    /* A fifth would make every quorum larger than it need be. */
+    return protocol->members_for_k == MEMBERS_3K_PLUS_1 ? NODES_3K_PLUS_1 : NODES;
 }
 
 static void set_campaign(const struct protocol *protocol, const struct mutant *mutant,

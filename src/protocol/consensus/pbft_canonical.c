@@ -120,6 +120,7 @@ static void canon_view(struct canon *out, const struct pbft *self)
     canon_u64(out, self->next);
     canon_u64(out, (self->awaited & PBFT_AWAITS_NUMBER) != 0 ? self->awaited : self->awaited != 0);
     canon_u8(out, self->deadline_ns != INT64_MAX);
+    canon_u64(out, self->relays_skipped);
     pbft_digest(span_of(self->change_body, self->change_size), digest);
     canon_digest(out, digest);
     pbft_digest(span_of(self->new_view, self->new_view_size), digest);

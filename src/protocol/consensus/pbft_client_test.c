@@ -158,6 +158,31 @@ static void what_few_hold_does_not_hide_what_all_hold(void **state)
     }
 }
 
+/* A primary that restarts asks for the next view alone. Two are left in its view and 4 is down: the two lose patience only
+ * when they hear that the third holds the request too. */
+static void who_waits_for_a_view_alone_still_counts(void **state)
+{
+    (void)state;
+    begin(0);
+    driver->lose = lose_primary;
+    ask(CLIENT, 1, 1);
+    driver_advance(driver, 5 * NS_PER_S);
+    driver->lose = NULL;
+    driver_advance(driver, 2 * NS_PER_S);
+    assert_all_have(1);
+    uint32_t primary = 1 + (uint32_t)(pbft_view(driver_member(driver, 1)->self) - 1) % MEMBERS;
+    assert_int_equal(primary, 2);
+    driver_crash(driver, 4);
+    driver_crash(driver, primary);
+    driver_restart(driver, primary, START_RESTARTED);
+    driver_advance(driver, NS_PER_S);
+    for (uint32_t node = 1; node <= 3; node++)
+        driver_client_request(driver, node, CLIENT, 1, 2, OP_ADD, span_string("a"));
+    driver_advance(driver, 10 * NS_PER_S);
+    for (uint32_t node = 1; node <= 3; node++)
+        assert_int_equal(((const struct pbft *)driver_member(driver, node)->self)->clients[MEMBERS].executed, 2);
+}
+
 /* Number 2 and 3 of a session are ordered before number 1, which reached the primary late: they execute once it has come,
  * whether their client hands them in again or not. */
 static void what_was_ordered_too_early_is_ordered_again(void **state)
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_lacks_a_request_hears_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_few_hold_does_not_hide_what_all_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_ordered_too_early_is_ordered_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_for_a_view_alone_still_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_life_of_a_client_ends_the_former, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_asks_in_a_members_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(members_agree_on_what_they_remember_of_clients, set_up, tear_down),

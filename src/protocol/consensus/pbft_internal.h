@@ -177,6 +177,7 @@ struct pbft {
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
     uint64_t arrivals;
     bool any_parked;       /* perhaps */
+    uint32_t relays_skipped;
     uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
