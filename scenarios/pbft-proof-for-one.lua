@@ -1,6 +1,7 @@
 -- A node whose requests bear a MAC that only the primary finds good (Clement et al. 2009, section 3: the "big MAC"
 -- attack). The primary orders what nobody else can check, so the backups wait for a request that does not come, and
--- the view changes. It costs that time, and no more: the next primary serves the others.
+-- the view changes. It costs that time, and no more: the next primary serves the others. (Where k+1 members say that a
+-- request waits at them, the others fetch it, and the view stays; here its origin says nothing.)
 scenario "a request that only the primary can check costs a view change"
 
 group { protocol = "pbft", nodes = 4 }

@@ -92,7 +92,8 @@ static bool wants_link(enum plan_kind kind)
 static bool spares_gateways(enum plan_kind kind)
 {
     return kind == PLAN_AMNESIA || kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION ||
-           kind == PLAN_ADVERSARY || (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
+           kind == PLAN_ADVERSARY || kind == PLAN_ATTACK ||
+           (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
 }
 
 /* Does it name what there is? */

@@ -54,7 +54,7 @@ struct world_attacks {
 /* ---- what an attack sees ---- */
 
 uint32_t attack_place(const struct attack_scene *scene); /* of the process in its hands */
-uint32_t attack_node_count(const struct attack_scene *scene);
+uint32_t attack_node_count(const struct attack_scene *scene); /* of members */
 /* The honest member; NULL while the process is down. */
 const void *attack_member(const struct attack_scene *scene);
 /* It follows an attack with the same draw: it plays along. The own place is an ally, too. */

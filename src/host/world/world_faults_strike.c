@@ -142,7 +142,7 @@ uint32_t faults_traitor(struct world *world, uint32_t otherwise)
 {
     if (world->options.attacks == NULL)
         return otherwise;
-    for (uint32_t i = 0; i < world->node_count; i++)
+    for (uint32_t i = 0; i < world->member_count; i++)
         if (world->processes[i].turned && !chance(world, 4))
             return i;
     return chance(world, 3) ? otherwise : faults_orderer(world);

@@ -111,7 +111,8 @@ static bool ignore_one_hears(void *state, struct attack_scene *scene, const stru
     (void)state;
     uint32_t count = attack_node_count(scene);
     uint32_t ignored = (attack_place(scene) + 1 + (uint32_t)(attack_draw(scene, 0) % (count - 1))) % count;
-    return message->from != ignored || (message->type != PBFT_REQUEST && message->type != PBFT_BODY);
+    return message->type != PBFT_HAVE && message->type != PBFT_BODY && /* nor does it hear of them from others */
+           (message->from != ignored || message->type != PBFT_REQUEST);
 }
 
 static const struct world_attack ignore_one = {
@@ -122,13 +123,13 @@ static const struct world_attack ignore_one = {
 };
 
 /* ---- proof-for-one: its requests bear a MAC that only the primary finds good (Clement09, section 3: the "big MAC"
- * attack). With signatures: only the primary gets them. ---- */
+ * attack), and it does not vouch for them otherwise. With signatures: only the primary gets them. ---- */
 
 static bool proof_for_one_sends(void *state, struct attack_scene *scene, const struct attack_message *message)
 {
     (void)state;
     if (message->type != PBFT_REQUEST)
-        return message->type != PBFT_BODY && message->type != PBFT_PREPARE; /* nor does it vouch for them */
+        return message->type != PBFT_BODY && message->type != PBFT_PREPARE && message->type != PBFT_HAVE;
     attack_send(scene, message->to, PBFT_REQUEST, message->body, UINT64_C(1) << foe_primary(scene, foe_view(scene)));
     return false;
 }

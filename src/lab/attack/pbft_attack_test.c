@@ -1,4 +1,4 @@
-/* Attacks on PBFT: with all rules in place none breaks anything, and each is done again from its item; with the rule
+/* Attacks on PBFT: with all rules in place none breaks safety, and each is done again from its item; with the rule
  * switched off at which one aims, that attack breaks it within few seeds. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,11 +70,12 @@ static uint64_t first_broken(const char *name, uint32_t ablations, uint64_t last
     return broken;
 }
 
+/* What is safe; progress is for campaigns, which end by healing. */
 static void none_breaks_what_has_all_its_rules(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < pbft_attacks.count; i++)
-        assert_int_equal(first_broken(pbft_attacks.list[i]->name, 0, 4, false), 0);
+        assert_int_equal(first_broken(pbft_attacks.list[i]->name, 0, 4, true), 0);
 }
 
 static void each_breaks_the_rule_at_which_it_aims(void **state)
