@@ -78,6 +78,12 @@ says 0 "0 differ" paxos --nodes 2 --timers election=1 --audit
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --break quorum-too-small
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --crashes 1 --break promise-not-stored
 
+# Single-decree Paxos: two proposers, three ballots; a crash; and what one rule less does.
+says 0 "complete: no violation" synod --requests 1 --timers retry=2 --crashes 1
+says 0 "complete: no violation" synod --request-at 1 --timers retry=0 --crashes 1
+says 1 "PAX-3" synod --timers retry=0 --break choose-own-value
+says 1 "PAX-1" synod --timers retry=0 --crashes 1 --break promise-forgotten-on-restart
+
 # A shortest trace ends in the state that violates; each step says who did what and what the member is then.
 says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored

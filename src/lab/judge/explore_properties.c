@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lab/judge/explore_rounds.h"
+#include "lab/judge/explore_synod.h"
 #include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
 #include "protocol/consensus/byzantine_vectors.h"
@@ -12,6 +13,7 @@
 #include "protocol/consensus/paxos.h"
 #include "protocol/consensus/raft.h"
 #include "protocol/consensus/signed_messages.h"
+#include "protocol/consensus/synod.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
 
@@ -22,6 +24,7 @@ const struct explore_property *explore_property_of(const struct protocol *protoc
         const struct explore_property *property;
     } list[] = {{&raft_protocol, &explore_raft_property},
                 {&paxos_protocol, &explore_paxos_property},
+                {&synod_protocol, &explore_synod_property},
                 {&two_phase_commit_protocol, &explore_two_phase_commit_property},
                 {&two_generals_protocol, &explore_two_generals_property},
                 {&flooding_protocol, &explore_flooding_property},
@@ -60,6 +63,8 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
         return 1;
     }
+    if (protocol == &synod_protocol)
+        return explore_synod_timers(out);
     const struct explore_property *property = explore_property_of(protocol);
     if (property != NULL && property->rounds) {
         *out = (struct explore_timer){"round", 0, ROUNDS_TIMER, EXPLORE_UNLIMITED, false};
@@ -107,6 +112,8 @@ void explore_usual(const struct protocol *protocol, struct explore_config *out)
     out->timer_count = explore_timers_of(protocol, out->timers);
     if (out->property != NULL && out->property->rounds)
         usual_rounds(out);
+    if (protocol == &synod_protocol)
+        explore_synod_usual(out);
 }
 
 void explore_settle(struct explore_config *config)
