@@ -26,7 +26,7 @@ PROMISED = [
     "raft-duplicated-messages", "raft-figure-8",
     "raft-leader-crash-after-replication", "raft-leader-crash-before-replication", "raft-lost-messages",
     "raft-split-vote", "raft-stale-leader", "two-phase-commit-asks-others", "two-phase-commit-blocks",
-    "two-phase-commit-votes-no",
+    "two-phase-commit-votes-no", "synod-duelling-proposers", "synod-forgotten-promise",
 ]
 
 # A rule switched off, and what the scenario says then.
@@ -55,6 +55,10 @@ BROKEN = [
     ("paxos-late-accept", "accept-lower-ballot", "NACK"),
     ("paxos-leader-crashes", "choose-own-value", "GET x"),
     ("paxos-stale-leader", "read-without-round", "GET x"),
+    ("synod-duelling-proposers", "no-back-off", "P1 notes decided"),
+    ("synod-forgotten-promise", "promise-forgotten-on-restart", "PAX-4"),
+    ("synod-forgotten-promise", "promise-not-stored", "PAX-4"),
+    ("synod-forgotten-promise", "amnesiac-votes", "PAX-4"),
     ("two-phase-commit-blocks", "decide-alone", "blocked: asks for the decision"),
     ("two-phase-commit-asks-others", "decide-alone", "AC1"),
     ("chandy-lamport-tokens", "channel-not-recorded", "CL-2"),
