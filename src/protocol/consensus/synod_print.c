@@ -101,7 +101,7 @@ static void canon_proposer(const struct synod *self, struct canon *out)
     canon_u64(out, in_ballot ? self->round : 0);
     canon_u64(out, self->seen_round > self->promised.round ? self->seen_round : 0);
     for (uint32_t i = 0; i < out->member_count; i++)
-        canon_u8(out, in_ballot ? (self->answered >> canon_place(out, i) & 1) : 0);
+        canon_u8(out, in_ballot && (self->answered >> canon_place(out, i) & 1) != 0);
     bool prepares = self->phase == SYNOD_PREPARING;
     canon_ballot(out, prepares ? self->best : (struct paxos_ballot){0});
     canon_u64(out, prepares && self->best.round > 0 ? self->best_value : 0);
