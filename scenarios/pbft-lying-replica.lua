@@ -1,6 +1,6 @@
 -- A client of PBFT believes a result when k+1 replicas sent it (Castro and Liskov, OSDI 1999, section 4.1). With k = 1,
--- one of four that lies in its REPLY is outvoted, whoever is faster; two that tell the same lie forge a result, and that
--- is more than the protocol claims to mask.
+-- one of four that lies in its REPLY is outvoted, whoever is faster; two that tell the same lie forge a result, and
+-- that is more than the protocol claims to mask.
 scenario "one replica lies in its reply: outvoted; k+1 of them forge one"
 
 group { protocol = "pbft", nodes = 4, gateways = 1 }

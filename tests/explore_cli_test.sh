@@ -55,6 +55,9 @@ says 0 "across members nothing is checked" chandy-lamport
 says 0 "complete: no violation" two-phase-commit --channel doubling --refusals --timers wait=1,ready=1,resend=1
 says 0 "0 differ" raft --timers election=1 --audit
 says 0 "complete: no violation" raft --channel fifo --synchronous
+says 0 "0 differ" anti-entropy --requests 2 --crashes 1 --losses 1 --audit
+says 0 "0 differ" anti-entropy --nodes 3 --audit
+says 1 "CAP-AP something durable is not delivered" anti-entropy --break wait-for-others
 says 0 "bound that was hit (states)" raft --states 1000
 says 0 "bound that was hit (depth)" raft --depth 5
 says 0 "bound that was hit (memory)" raft --crashes 1 --memory 20
@@ -84,6 +87,10 @@ says 0 "complete: no violation" synod --request-at 1 --timers retry=0 --crashes 
 says 1 "PAX-3" synod --timers retry=0 --break choose-own-value
 says 1 "PAX-1" synod --timers retry=0 --crashes 1 --break promise-forgotten-on-restart
 
+# PBFT: one request in one view, from the primary's node, in every ordering; and with view changes as far as it goes.
+says 0 "complete: no violation" pbft
+says 0 "0 differ" pbft --timers view=2,status=1 --depth 15 --audit
+
 # A shortest trace ends in the state that violates; each step says who did what and what the member is then.
 says 1 "CANDIDATE -> LEADER" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
 says 1 "its disk has everything up to record" raft --channel fifo --synchronous --crashes 1 --break vote-not-stored
@@ -105,7 +112,7 @@ says 1 "IC2" oral-messages --traitors 3,4
 says 1 "IC2" signed-messages --break accept-forged
 says 1 "IC0" oral-messages --traitors none --crashes 1 --break wait-for-all --progress
 says 1 "everything has arrived: the clocks move on" oral-messages --nodes 3
-says 1 "hears from a traitor" byzantine-vectors --break no-second-round
+says 1 "node 4 says, as a traitor" byzantine-vectors --break no-second-round
 says 0 "0 differ" flooding-early --nodes 3 --skew --audit
 
 # Two generals: whatever the bound on messages, the last one may be lost.

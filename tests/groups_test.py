@@ -307,7 +307,7 @@ def byzantine(cluster):
     until("a leader", lambda: cluster.ask(1, "SET", "plain", "1") == "OK")
     refused(cluster.ask(1, "GROUP.CREATE", "b", "PROTOCOL", "pbft"), "protocol pbft masks arbitrary failures",
             "group default", "runs raft", "lockstep up --protocol pbft")
-    assert cluster.ask(1, "GROUP.CREATE", "p", "PROTOCOL", "paxos", "PREFIX", "p:") == "OK", "lab protocols are taken"
+    assert cluster.ask(1, "GROUP.CREATE", "p", "PROTOCOL", "paxos", "PREFIX", "p:") == "OK", "one that masks as much is taken"
     until("a write", lambda: cluster.ask(1, "SET", "p:1", "1") == "OK")
     assert cluster.ask(1, "GROUP.DROP", "p") == "OK"
 

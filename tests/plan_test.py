@@ -72,7 +72,7 @@ class Feasibility(unittest.TestCase):
             theorems = [answer["possible"]["theorem"]] + [entry["theorem"] for entry in answer["protocols"]]
             named |= {theorem["scenario"] for theorem in theorems if theorem} - {None}
             named |= set(re.findall(r"lockstep run ([\w-]+)", run(*options).stdout))
-        self.assertEqual({"byzantine-three-generals", "byzantine-three-signed", "cap-partition",
+        self.assertEqual({"byzantine-three-generals", "byzantine-three-signed", "cap-partition", "cap-partition-available",
                           "flooding-false-suspicion", "flooding-late-message", "flp-duelling-proposers",
                           "paxos-two-servers", "two-generals-last-messenger", "two-phase-commit-blocks"}, named)
         for name in named:

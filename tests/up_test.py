@@ -132,7 +132,8 @@ def check(root):
     cluster = Cluster(root, port)
     until("the data", lambda: ask(port, "GET", "a") == "2")
 
-    # A killed `up` takes its nodes along.
+    # A killed `up` takes its nodes along. It is ready when a majority serves, and all of them are to be there.
+    until("all nodes are there", cluster.all_well)
     pids = [node["pid"] for node in cluster.status()]
     cluster.process.kill()
     cluster.process.wait()

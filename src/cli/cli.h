@@ -12,6 +12,8 @@ enum {
 };
 
 int cli_server(int argc, char **argv);
+int cli_gateway(int argc, char **argv);
+int cli_keys(int argc, char **argv);
 int cli_up(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_protocols(int argc, char **argv);

@@ -8,6 +8,7 @@
 
 /* The program's files are no library, so the test is built from the file itself. */
 #include "cli/config.c"
+#include "cli/config_option.c"
 
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ static int read_flags(struct config **config, const char *a, const char *b, cons
         argc++;
     }
     why[0] = '\0';
-    return config_read(config, argc, argv, why, sizeof why);
+    return config_read(config, CONFIG_SERVER, argc, argv, why, sizeof why);
 }
 
 static void expect_refusal(const char *a, const char *b, const char *named)
@@ -128,6 +129,26 @@ static void a_line_that_cannot_be_read_is_named(void **state)
     unlink(path);
 }
 
+/* What is for the other command is refused where it was said to this one, and ignored where it was said to all. */
+static void each_command_takes_its_own_options(void **state)
+{
+    (void)state;
+    struct config *config;
+    char name[] = "gateway", vote[] = "--vote=3", init[] = "--init";
+    char *right[] = {name, vote, NULL}, *wrong[] = {name, init, NULL};
+    expect_refusal("--vote", "3", "`lockstep gateway`");
+    assert_int_equal(config_read(&config, CONFIG_GATEWAY, 2, wrong, why, sizeof why), ERROR_INVALID);
+    assert_non_null(strstr(why, "--init is an option of `lockstep server`"));
+    setenv("LOCKSTEP_INIT", "yes", 1);
+    assert_int_equal(config_read(&config, CONFIG_GATEWAY, 2, right, why, sizeof why), OK);
+    const struct host_options *host = config_host_options(config);
+    assert_true(host->gateway && host->vote == 3 && !host->init);
+    for (uint32_t i = 0; i < host->parameter_count; i++)
+        assert_string_not_equal(host->parameters[i].name, "init");
+    config_free(config);
+    unsetenv("LOCKSTEP_INIT");
+}
+
 /* CONFIG GET shows what --heartbeat takes. */
 static void values_are_printed_as_they_are_read(void **state)
 {
@@ -161,6 +182,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(flags_win_over_environment_and_that_over_the_file),
         cmocka_unit_test(a_line_that_cannot_be_read_is_named),
+        cmocka_unit_test(each_command_takes_its_own_options),
         cmocka_unit_test(values_are_printed_as_they_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,8 @@ static int number_error(const char *name, const char *value, uint64_t most)
 {
     if (value == NULL)
         return explore_usage_error("a value is missing after", name);
-    fprintf(stderr, "lockstep explore: %s takes a number up to %llu, not '%s'\n", name, (unsigned long long)most, value);
+    fprintf(stderr, "lockstep explore: %s takes a number up to %llu, not '%s'\n", name, (unsigned long long)most,
+            value);
     return CLI_USAGE;
 }
 

@@ -8,7 +8,8 @@
 #include "cli/explore_pictures.h"
 #include "host/explore/explore.h"
 
-/* The configuration is the usual one of its protocol (explore_usual). Returns CLI_OK, or CLI_USAGE with an error printed. */
+/* The configuration is the usual one of its protocol (explore_usual). Returns CLI_OK, or CLI_USAGE with an error
+ * printed. */
 int explore_parse(struct explore_config *config, struct pictures *pictures, int argc, char **argv);
 
 /* True when `--break help` is among the words. */

@@ -14,6 +14,8 @@ static int cli_help(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
     {"server", cli_server, "run one node of a cluster"},
+    {"gateway", cli_gateway, "run a client of a cluster that compares what its nodes answer"},
+    {"keys", cli_keys, "make and show the keys of nodes and gateways"},
     {"up", cli_up, "run a whole cluster on this machine"},
     {"status", cli_status, "show every node and group of a running cluster"},
     {"protocols", cli_protocols, "list the protocols of this build and what they guarantee"},

@@ -43,6 +43,7 @@ static void peer_read(const json_t *object, struct peer_view *out)
         .node = (uint32_t)number_of(object, "node"),
         .connected = json_is_true(json_object_get(object, "connected")),
         .suspicion = (uint32_t)number_of(object, "suspicion"),
+        .wrong_answers = number_of(object, "wrong_answers"),
     };
     text_of(object, "client_address", out->address, sizeof out->address);
 }

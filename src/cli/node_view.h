@@ -28,6 +28,7 @@ struct peer_view {
     char address[NODE_VIEW_ADDRESS_SIZE_MAX]; /* of its clients; "" as long as it never connected */
     bool connected;
     uint32_t suspicion;
+    uint64_t wrong_answers; /* that a gateway outvoted */
 };
 
 struct node_view {

@@ -24,7 +24,8 @@ static void print_help(void)
     puts("usage: lockstep status [-p PORT | -a HOST:PORT] [-o table|json]\n"
          "\n"
          "Shows every node and group of a running cluster: node, process, role, term, commit and applied index, lag,\n"
-         "duration of the last durable write, and by whom a node is suspected.\n"
+         "duration of the last durable write, and by whom a node is suspected; and of gateways, which node gave wrong\n"
+         "answers.\n"
          "\n"
          "  -p, --port PORT          of any node on this machine (7001)\n"
          "  -a, --address HOST:PORT  of any node\n"
@@ -105,6 +106,30 @@ static void print_table(const struct cluster *cluster)
     }
 }
 
+/* What gateways found out about nodes. */
+static void print_wrong_answers(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct node_view *view = &cluster->nodes[i];
+        for (uint32_t j = 0; view->reachable && j < view->peer_count; j++)
+            if (view->peers[j].wrong_answers > 0)
+                printf("gateway %" PRIu32 ": node %" PRIu32 " gave a wrong answer to %" PRIu64 " requests\n", view->node,
+                       view->peers[j].node, view->peers[j].wrong_answers);
+    }
+}
+
+static json_t *wrong_answers_json(const struct node_view *view)
+{
+    json_t *wrong = json_object();
+    for (uint32_t i = 0; i < view->peer_count; i++) {
+        char node[16];
+        snprintf(node, sizeof node, "%" PRIu32, view->peers[i].node);
+        if (view->peers[i].wrong_answers > 0)
+            json_object_set_new(wrong, node, json_integer((json_int_t)view->peers[i].wrong_answers));
+    }
+    return wrong;
+}
+
 static json_t *groups_json(const struct node_view *node)
 {
     json_t *groups = json_array();
@@ -133,6 +158,7 @@ static void print_json(const struct cluster *cluster)
             json_object_set_new(object, "pid", json_integer(node->pid));
             json_object_set_new(object, "last_fsync_us", json_integer(node->last_fsync_us));
             json_object_set_new(object, "groups", groups_json(node));
+            json_object_set_new(object, "wrong_answers_of", wrong_answers_json(node));
         } else {
             json_object_set_new(object, "why", json_string(node->why));
         }
@@ -171,6 +197,7 @@ static int show(const char *address, bool json)
         print_json(&cluster);
     } else {
         print_table(&cluster);
+        print_wrong_answers(&cluster);
     }
     free(cluster.nodes);
     return result;

@@ -1,17 +1,10 @@
-/* lockstep up: a whole cluster on this machine, for trying out and for tests.
- *
- * The data root gets a marker, the file "cluster": "nodes 3 new" when it is made, "nodes 3" once the cluster was ready
- * for the first time. Nodes are told that they are new only before that: later a node whose directory is empty must be
- * filled from the others, because it may have voted and forgotten it. */
-#include <dirent.h>
+/* lockstep up: a whole cluster on this machine, for trying out and for tests. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,8 +12,11 @@
 #include "cli/cli.h"
 #include "cli/node_view.h"
 #include "cli/resp_client.h"
+#include "cli/up_data.h"
 #include "cli/up_nodes.h"
+#include "contract/protocol.h"
 #include "host/real/clock.h"
+#include "protocol/registry.h"
 
 enum {
     POLL_MS = 500,
@@ -47,98 +43,17 @@ static void print_help(void)
          "Runs a cluster on this machine: one `lockstep server` a node, on 127.0.0.1. Ctrl-C stops all of them; their\n"
          "data stays. Options of the nodes may come from the environment, for example LOCKSTEP_HEARTBEAT=20ms.\n"
          "\n"
-         "  --nodes N      how many, 1 to 9 (3)\n"
-         "  --port PORT    of the first node; the next ones follow, and each has PORT + 10000 for the others (7001)\n"
-         "  --data DIR     root of the nodes' data directories and logs (data)\n"
-         "  --protocol P   by which the nodes agree: raft or paxos (raft)\n"
-         "  --fresh        begin with empty data: removes the nodes' directories below DIR first\n"
-         "  --no-restart   a node that ends stays down");
-}
-
-/* ---- the data root ---- */
-
-static void remove_node_directory(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return;
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(directory), entry->d_name, 0);
-    closedir(directory);
-    rmdir(path);
-}
-
-/* Removes what an earlier `up` made there, and nothing else. */
-static void remove_data(const char *root)
-{
-    char path[PATH_SIZE];
-    for (int id = 1; id <= UP_NODES_MAX; id++) {
-        snprintf(path, sizeof path, "%s/node-%d", root, id);
-        remove_node_directory(path);
-        snprintf(path, sizeof path, "%s/node-%d.log", root, id);
-        unlink(path);
-    }
-    snprintf(path, sizeof path, "%s/cluster", root);
-    unlink(path);
-}
-
-/* The number of nodes that the root was made for; 0: it is new; -1: it cannot be read. `*unused`: it was never ready. */
-static int marker_read(const char *root, bool *unused)
-{
-    *unused = true;
-    char path[PATH_SIZE];
-    snprintf(path, sizeof path, "%s/cluster", root);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return errno == ENOENT ? 0 : -1;
-    int nodes = -1;
-    char word[8] = "";
-    if (fscanf(file, "nodes %d %7s", &nodes, word) < 1)
-        nodes = -1;
-    *unused = strcmp(word, "new") == 0;
-    fclose(file);
-    return nodes;
-}
-
-static bool marker_write(const char *root, int nodes, bool unused)
-{
-    char path[PATH_SIZE], next[PATH_SIZE];
-    snprintf(path, sizeof path, "%s/cluster", root);
-    snprintf(next, sizeof next, "%s/cluster.next", root);
-    FILE *file = fopen(next, "w");
-    if (file == NULL)
-        return false;
-    bool written = fprintf(file, "nodes %d%s\n", nodes, unused ? " new" : "") > 0 && fflush(file) == 0 &&
-                   fsync(fileno(file)) == 0;
-    return fclose(file) == 0 && written && rename(next, path) == 0;
-}
-
-static bool prepare_data(struct up *up)
-{
-    struct up_cluster *cluster = &up->cluster;
-    if (mkdir(cluster->data, 0750) != 0 && errno != EEXIST) {
-        fprintf(stderr, "lockstep up: cannot make the data directory %s: %s; choose another --data\n", cluster->data,
-                strerror(errno));
-        return false;
-    }
-    if (up->fresh)
-        remove_data(cluster->data);
-    bool unused;
-    int nodes = marker_read(cluster->data, &unused);
-    if (nodes != 0 && nodes != cluster->count) {
-        fprintf(stderr,
-                "lockstep up: %s holds a cluster of %d nodes, not %d; give --nodes %d, another --data, or --fresh to "
-                "begin with empty data\n",
-                cluster->data, nodes, cluster->count, nodes);
-        return false;
-    }
-    cluster->init = unused;
-    if (nodes == 0 && !marker_write(cluster->data, cluster->count, true)) {
-        fprintf(stderr, "lockstep up: cannot write in %s: %s\n", cluster->data, strerror(errno));
-        return false;
-    }
-    return true;
+         "With a protocol that masks nodes that lie (--nodes 4 --protocol pbft) it also makes keys and runs a `lockstep\n"
+         "gateway`, whose answers are those of enough nodes: it has PORT, and the nodes the ports behind it.\n"
+         "\n"
+         "  --nodes N         how many, 1 to 9 (3)\n"
+         "  --port PORT       of the first node, or the gateway; the next ones follow, and each node has its own + 10000\n"
+         "                    for the others (7001)\n"
+         "  --data DIR        root of the nodes' data directories, keys and logs (data)\n"
+         "  --protocol P      by which the nodes agree: raft, paxos or pbft (raft)\n"
+         "  --signatures yes  prove messages by signatures rather than MACs (pbft)\n"
+         "  --fresh           begin with empty data: removes the nodes' directories below DIR first\n"
+         "  --no-restart      a node that ends stays down");
 }
 
 /* ---- looking at the cluster ---- */
@@ -162,7 +77,7 @@ static bool is_ready(const struct up_cluster *cluster)
 struct summary {
     uint32_t leader;
     uint64_t term, commit;
-    char down[64];
+    char down[96];
 };
 
 static void look(const struct up_cluster *cluster, struct summary *out)
@@ -187,6 +102,8 @@ static void look(const struct up_cluster *cluster, struct summary *out)
         if (view.group_count > 0 && group->commit > out->commit)
             out->commit = group->commit;
     }
+    if (cluster->gateway && cluster->nodes[cluster->count].pid == 0)
+        snprintf(out->down + length, sizeof out->down - length, "%sthe gateway", length > 0 ? ", " : "");
 }
 
 /* Commands a second since the last look. */
@@ -206,9 +123,12 @@ static void show(struct up *up)
 {
     struct summary summary;
     look(&up->cluster, &summary);
-    char leader[64] = "no leader", down[96] = "all nodes up", line[LINE_SIZE];
+    bool views = up->cluster.gateway; /* then it is who orders, not who knows */
+    char leader[64], down[128] = "all nodes up", line[LINE_SIZE];
+    snprintf(leader, sizeof leader, views ? "no primary" : "no leader");
     if (summary.leader != 0)
-        snprintf(leader, sizeof leader, "leader node %" PRIu32 ", term %" PRIu64, summary.leader, summary.term);
+        snprintf(leader, sizeof leader, "%s node %" PRIu32 ", %s %" PRIu64, views ? "primary" : "leader",
+                 summary.leader, views ? "view" : "term", summary.term);
     if (summary.down[0] != '\0')
         snprintf(down, sizeof down, "down: %s", summary.down);
     if (up->terminal) {
@@ -228,9 +148,11 @@ static void show(struct up *up)
 static bool start_all(struct up *up)
 {
     struct up_cluster *cluster = &up->cluster;
-    for (int i = 0; i < cluster->count; i++) {
+    for (int i = 0; i < up_process_count(cluster); i++) {
         struct up_node *node = &cluster->nodes[i];
-        *node = (struct up_node){.id = (uint32_t)i + 1, .port = cluster->port + i};
+        *node = (struct up_node){.id = (uint32_t)i + 1, .port = up_node_port(cluster, i)};
+        if (i == cluster->count)
+            node->port = cluster->port;
         char why[PATH_SIZE + 128];
         if (!up_node_start(cluster, node, why, sizeof why)) {
             fprintf(stderr, "lockstep up: %s\n", why);
@@ -245,10 +167,10 @@ static bool failed_at_start(struct up *up)
 {
     if (up->ready)
         return false;
-    for (int i = 0; i < up->cluster.count; i++) {
+    for (int i = 0; i < up_process_count(&up->cluster); i++) {
         const struct up_node *node = &up->cluster.nodes[i];
         if (node->pid == 0 && (node->starts > 1 || !up->cluster.restart)) {
-            fprintf(stderr, "lockstep up: node %u does not come up\n", node->id);
+            fprintf(stderr, "lockstep up: %s %u does not come up\n", up_process_kind(&up->cluster, node), node->id);
             up_node_show_log(&up->cluster, node);
             return true;
         }
@@ -283,10 +205,13 @@ static int watch(struct up *up, const sigset_t *signals)
         if (!up->ready && is_ready(&up->cluster)) {
             up->ready = true;
             /* A directory that vanishes from now on was not a new one. */
-            if (up->cluster.init && !marker_write(up->cluster.data, up->cluster.count, false))
+            if (up->cluster.init && !up_data_mark(up->cluster.data, up->cluster.count, false))
                 fprintf(stderr, "lockstep up: cannot write in %s: %s\n", up->cluster.data, strerror(errno));
             up->cluster.init = false;
             printf("ready: redis-cli -p %d\n", up->cluster.port);
+            if (up->cluster.gateway)
+                printf("a gateway, which compares what nodes 1 to %d at ports %d to %d answer\n", up->cluster.count,
+                       up_node_port(&up->cluster, 0), up_node_port(&up->cluster, up->cluster.count - 1));
             fflush(stdout);
         }
         if (up->ready && number != SIGCHLD)
@@ -312,7 +237,7 @@ static int run(struct up *up)
     sigaddset(&signals, SIGCHLD);
     /* They are waited for, so none is lost between two looks. */
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    int result = prepare_data(up) && start_all(up) ? watch(up, &signals) : CLI_FAILED;
+    int result = up_data_prepare(&up->cluster, up->fresh) && start_all(up) ? watch(up, &signals) : CLI_FAILED;
     up_nodes_stop(&up->cluster);
     return result;
 }
@@ -327,6 +252,12 @@ static bool number_argument(const char *text, long min, long max, int *out)
         return false;
     *out = (int)number;
     return true;
+}
+
+static bool yes_no_argument(const char *text, bool *out)
+{
+    *out = strcmp(text, "yes") == 0;
+    return *out || strcmp(text, "no") == 0;
 }
 
 int cli_up(int argc, char **argv)
@@ -357,6 +288,8 @@ int cli_up(int argc, char **argv)
             up.cluster.data = value;
         else if (strcmp(name, "--protocol") == 0)
             up.cluster.protocol = value;
+        else if (strcmp(name, "--signatures") == 0)
+            good = yes_no_argument(value, &up.cluster.signatures);
         else
             good = false;
         good = good && value[0] != '\0';
@@ -366,5 +299,7 @@ int cli_up(int argc, char **argv)
         }
         i++;
     }
+    const struct protocol *protocol = up.cluster.protocol != NULL ? protocol_find(up.cluster.protocol) : NULL;
+    up.cluster.gateway = protocol != NULL && protocol->masks == MASKS_ARBITRARY;
     return run(&up);
 }

@@ -19,6 +19,7 @@
 enum {
     PATH_SIZE_MAX = 4096,
     PEERS_SIZE_MAX = 512,
+    WORDS_MAX = 24,
     PEER_PORT_OFFSET = 10000,
     STOP_S = 5,
     LOG_TAIL_SIZE = 2000,
@@ -27,9 +28,43 @@ enum {
 
 static const int64_t BACKOFF_MIN_NS = 200 * NS_PER_MS, BACKOFF_MAX_NS = 5 * NS_PER_S;
 
+int up_process_count(const struct up_cluster *cluster)
+{
+    return cluster->count + (cluster->gateway ? 1 : 0);
+}
+
+static bool is_gateway(const struct up_cluster *cluster, const struct up_node *node)
+{
+    return node == &cluster->nodes[cluster->count];
+}
+
+const char *up_process_kind(const struct up_cluster *cluster, const struct up_node *node)
+{
+    return is_gateway(cluster, node) ? "gateway" : "node";
+}
+
+int up_node_port(const struct up_cluster *cluster, int place)
+{
+    return cluster->port + place + (cluster->gateway ? 1 : 0);
+}
+
 static void log_path(const struct up_cluster *cluster, const struct up_node *node, char *out, size_t size)
 {
-    snprintf(out, size, "%s/node-%u.log", cluster->data, node->id);
+    snprintf(out, size, "%s/%s-%u.log", cluster->data, up_process_kind(cluster, node), node->id);
+}
+
+/* The command line of a child. */
+struct command {
+    char id[16], listen[32], peer_listen[32], data[PATH_SIZE_MAX], keys[PATH_SIZE_MAX], peers[PEERS_SIZE_MAX], client[16];
+    const char *words[WORDS_MAX + 1];
+    int count;
+};
+
+static void add(struct command *command, const char *name, const char *value)
+{
+    command->words[command->count++] = name;
+    if (value != NULL)
+        command->words[command->count++] = value;
 }
 
 static void peers_print(const struct up_cluster *cluster, char *out, size_t size)
@@ -37,32 +72,44 @@ static void peers_print(const struct up_cluster *cluster, char *out, size_t size
     size_t length = 0;
     for (int i = 0; i < cluster->count; i++)
         length += (size_t)snprintf(out + length, size - length, "%s%d=127.0.0.1:%d", i > 0 ? "," : "", i + 1,
-                                   cluster->port + i + PEER_PORT_OFFSET);
+                                   up_node_port(cluster, i) + PEER_PORT_OFFSET);
 }
 
-/* In the child: becomes the server, or ends with 127. */
-static _Noreturn void become_server(const struct up_cluster *cluster, const struct up_node *node, int log,
-                                    pid_t parent)
+static void command_fill(const struct up_cluster *cluster, const struct up_node *node, struct command *out)
 {
-    char id[16], listen[32], peer_listen[32], data[PATH_SIZE_MAX], peers[PEERS_SIZE_MAX];
-    snprintf(id, sizeof id, "%u", node->id);
-    snprintf(listen, sizeof listen, "127.0.0.1:%d", node->port);
-    snprintf(peer_listen, sizeof peer_listen, "127.0.0.1:%d", node->port + PEER_PORT_OFFSET);
-    snprintf(data, sizeof data, "%s/node-%u", cluster->data, node->id);
-    peers_print(cluster, peers, sizeof peers);
-    const char *arguments[16] = {"lockstep", "server", "--id", id, "--listen", listen, "--data", data};
-    int count = 8;
-    if (cluster->count > 1) {
-        const char *more[] = {"--peer-listen", peer_listen, "--peers", peers};
-        memcpy(&arguments[count], more, sizeof more);
-        count += 4;
-    }
-    if (cluster->init)
-        arguments[count++] = "--init";
-    if (cluster->protocol != NULL) {
-        arguments[count++] = "--protocol";
-        arguments[count++] = cluster->protocol;
-    }
+    bool gateway = is_gateway(cluster, node);
+    snprintf(out->id, sizeof out->id, "%u", node->id);
+    snprintf(out->listen, sizeof out->listen, "127.0.0.1:%d", node->port);
+    snprintf(out->peer_listen, sizeof out->peer_listen, "127.0.0.1:%d", node->port + PEER_PORT_OFFSET);
+    snprintf(out->data, sizeof out->data, "%s/%s-%u", cluster->data, up_process_kind(cluster, node), node->id);
+    snprintf(out->keys, sizeof out->keys, "%s/keys/node-%u", cluster->data, node->id);
+    snprintf(out->client, sizeof out->client, "%d", cluster->count + 1);
+    peers_print(cluster, out->peers, sizeof out->peers);
+    add(out, "lockstep", gateway ? "gateway" : "server");
+    add(out, "--id", out->id);
+    add(out, "--listen", out->listen);
+    add(out, "--data", out->data);
+    if (cluster->count > 1)
+        add(out, "--peers", out->peers);
+    if (cluster->count > 1 && !gateway)
+        add(out, "--peer-listen", out->peer_listen);
+    if (cluster->init && !gateway)
+        add(out, "--init", NULL);
+    if (cluster->protocol != NULL)
+        add(out, "--protocol", cluster->protocol);
+    if (cluster->gateway)
+        add(out, "--keys", out->keys);
+    if (cluster->gateway && !gateway)
+        add(out, "--clients", out->client);
+    if (cluster->signatures)
+        add(out, "--signatures", NULL);
+}
+
+/* In the child: becomes the server or the gateway, or ends with 127. */
+static _Noreturn void become(const struct up_cluster *cluster, const struct up_node *node, int log, pid_t parent)
+{
+    struct command command = {.count = 0};
+    command_fill(cluster, node, &command);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -72,7 +119,7 @@ static _Noreturn void become_server(const struct up_cluster *cluster, const stru
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     if (getppid() == parent) /* else it died before the line above */
-        execv(cluster->program, (char *const *)arguments);
+        execv(cluster->program, (char *const *)command.words);
     _exit(127);
 }
 
@@ -88,10 +135,11 @@ bool up_node_start(struct up_cluster *cluster, struct up_node *node, char *why, 
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        become_server(cluster, node, log, parent);
+        become(cluster, node, log, parent);
     close(log);
     if (pid < 0) {
-        snprintf(why, why_size, "cannot start a process for node %u: %s", node->id, strerror(errno));
+        snprintf(why, why_size, "cannot start a process for %s %u: %s", up_process_kind(cluster, node),
+                 node->id, strerror(errno));
         return false;
     }
     node->pid = pid;
@@ -128,7 +176,7 @@ static void describe_end(int status, char *out, size_t size)
 
 static struct up_node *node_of(struct up_cluster *cluster, pid_t pid)
 {
-    for (int i = 0; i < cluster->count; i++)
+    for (int i = 0; i < up_process_count(cluster); i++)
         if (cluster->nodes[i].pid == pid)
             return &cluster->nodes[i];
     return NULL;
@@ -144,7 +192,8 @@ static bool ended(struct up_cluster *cluster, struct up_node *node, int status)
     if (!early || node->backoff_ns == 0)
         node->backoff_ns = BACKOFF_MIN_NS;
     /* Where the status line stands on a terminal, the report begins on a line of its own. */
-    fprintf(stderr, "%snode %u (process %d) %s", isatty(STDOUT_FILENO) == 1 ? "\n" : "", node->id, (int)node->pid, how);
+    fprintf(stderr, "%s%s %u (process %d) %s", isatty(STDOUT_FILENO) == 1 ? "\n" : "", up_process_kind(cluster, node),
+            node->id, (int)node->pid, how);
     node->pid = 0;
     if (!cluster->restart) {
         fputs("; it is not started again\n", stderr);
@@ -177,7 +226,7 @@ bool up_nodes_reap(struct up_cluster *cluster, bool stopping)
 void up_nodes_restart(struct up_cluster *cluster)
 {
     int64_t now_ns = clock_monotone_ns();
-    for (int i = 0; i < cluster->count; i++) {
+    for (int i = 0; i < up_process_count(cluster); i++) {
         struct up_node *node = &cluster->nodes[i];
         char why[PATH_SIZE_MAX + 128];
         if (node->pid != 0 || !cluster->restart || node->restart_at_ns > now_ns)
@@ -191,14 +240,14 @@ void up_nodes_restart(struct up_cluster *cluster)
 
 static void signal_all(const struct up_cluster *cluster, int number)
 {
-    for (int i = 0; i < cluster->count; i++)
+    for (int i = 0; i < up_process_count(cluster); i++)
         if (cluster->nodes[i].pid != 0)
             kill(cluster->nodes[i].pid, number);
 }
 
 static bool any_runs(const struct up_cluster *cluster)
 {
-    for (int i = 0; i < cluster->count; i++)
+    for (int i = 0; i < up_process_count(cluster); i++)
         if (cluster->nodes[i].pid != 0)
             return true;
     return false;

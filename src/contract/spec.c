@@ -19,6 +19,7 @@ void spec_defaults(struct tuning *out)
         .append_inflight_max = 64,
         .log_entries_max = 262144,
         .checkpoint_log_bytes = 64 * MIB,
+        .checkpoint_interval = 4096,
         .service_bytes_max = 0,
         .service_heap_bytes = 16 * GIB, /* a reservation: pages are taken as they are touched */
         .command_bytes_max = 64 * MIB + MIB, /* Redis' largest useful values, and room for the rest of the command */

@@ -18,6 +18,7 @@ struct tuning {
     uint32_t append_inflight_max;  /* unanswered messages with records to one member */
     uint32_t log_entries_max;      /* entries that a member keeps after its last checkpoint, at most */
     uint64_t checkpoint_log_bytes; /* a new checkpoint after that much log */
+    uint32_t checkpoint_interval;  /* or, where members agree on checkpoints (PBFT), every so many sequence numbers */
     uint64_t service_bytes_max;    /* of the service's data, by its own accounting; 0 is no limit */
     uint64_t service_heap_bytes;   /* region given to the service */
     uint64_t command_bytes_max;    /* of one command, header included */

@@ -32,7 +32,9 @@ bool front_group_name(struct span text, char out[DIRECTORY_TEXT_SIZE_MAX + 1])
 bool front_group_has_directory(const struct front_call *call)
 {
     struct node_group_status status;
-    return node_group_status(call->front->node, 0, &status) && status.spec->service == &kv_groups_service;
+    /* A gateway holds none, and asks members that do. */
+    return node_group_status(call->front->node, 0, &status) &&
+           (status.spec->service == &kv_groups_service || status.spec->served_by != NULL);
 }
 
 /* ---- updates ---- */

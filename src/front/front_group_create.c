@@ -159,7 +159,10 @@ static const char *check(struct front_call *call, struct wish *wish)
 {
     struct front *front = call->front;
     struct node_group_status status;
-    if (!node_group_status(front->node, 0, &status) || status.spec->service != &kv_groups_service)
+    bool known = node_group_status(front->node, 0, &status);
+    if (known && status.spec->served_by != NULL)
+        return "ERR a gateway creates no groups, for it does not know what its cluster can host; ask one of the nodes";
+    if (!known || status.spec->service != &kv_groups_service)
         return "ERR this node has no directory of groups: its group default was not made by lockstep server";
     const char *error = read_words(call, wish);
     if (error != NULL)

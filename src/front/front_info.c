@@ -16,6 +16,12 @@ static struct node_group_status group_status(const struct front *front)
     return status;
 }
 
+bool front_is_gateway(const struct front *front)
+{
+    struct node_group_status status = group_status(front);
+    return status.spec != NULL && status.spec->served_by != NULL;
+}
+
 bool front_is_leader(const struct front *front)
 {
     struct node_group_status status = group_status(front);
@@ -221,10 +227,13 @@ static void section_lockstep(struct front *front, struct buffer *out)
         if (node_group_status(front->node, group, &status))
             print_group(&status, group, out);
     struct node_peer_status peer;
+    /* What a gateway's core suspects is who gave wrong answers, and how often. */
+    const char *suspicion = front_is_gateway(front) ? "wrong_answers" : "suspicion";
     for (uint32_t place = 0; node_peer_status(front->node, place, &peer); place++)
-        front_print(out, "peer%u:connected=%d,address=%.*s,suspicion=%u\r\n", peer.node, peer.connected ? 1 : 0,
+        front_print(out, "peer%u:connected=%d,address=%.*s,%s=%u\r\n", peer.node, peer.connected ? 1 : 0,
                     (int)peer.client_address.size,
-                    peer.client_address.data == NULL ? "" : (const char *)peer.client_address.data, peer.suspicion);
+                    peer.client_address.data == NULL ? "" : (const char *)peer.client_address.data, suspicion,
+                    peer.suspicion);
 }
 
 static const struct {

@@ -182,6 +182,8 @@ front_plain front_config_get, front_config_set, front_config_resetstat, front_co
 front_plain front_slowlog, front_cluster;
 
 /* Is this node's member the one that orders? */
+/* Is this a client of its group rather than a member? */
+bool front_is_gateway(const struct front *front);
 bool front_is_leader(const struct front *front);
 /* The client address of the node that orders, or an empty span. */
 struct span front_leader_address(const struct front *front, uint32_t *node);

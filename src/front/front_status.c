@@ -160,7 +160,8 @@ static void group_json(const struct front *front, uint32_t group, const struct n
 
 static void peers_json(const struct front *front, struct buffer *out)
 {
-    front_print(out, ",\"peers\":[");
+    bool gateway = front_is_gateway(front);
+    front_print(out, ",\"gateway\":%s,\"peers\":[", gateway ? "true" : "false");
     struct node_peer_status peer;
     for (uint32_t place = 0; node_peer_status(front->node, place, &peer); place++) {
         front_print(out, "%s{\"node\":%u,\"connected\":%s,\"client_address\":", place > 0 ? "," : "", peer.node,
@@ -168,6 +169,8 @@ static void peers_json(const struct front *front, struct buffer *out)
         front_print_json(out, peer.client_address);
         name_number(out, "incarnation", peer.incarnation);
         name_number(out, "suspicion", peer.suspicion);
+        if (gateway)
+            name_number(out, "wrong_answers", peer.suspicion);
         /* A peer that was never heard has no time; -1 says so. */
         int64_t ago_ms = peer.last_heard_ns <= 0 ? -1 : (front->now_ns - peer.last_heard_ns) / NS_PER_MS;
         front_print(out, ",\"last_heard_ms\":%lld", (long long)ago_ms);

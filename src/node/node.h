@@ -24,6 +24,7 @@
 #include "base/heap.h"
 #include "contract/effect.h"
 #include "contract/event.h"
+#include "contract/header.h"
 #include "contract/protocol.h"
 #include "contract/service.h"
 #include "contract/spec.h"
@@ -71,6 +72,18 @@ struct node_observer {
     void (*rejected)(void *context, int reason);
 };
 
+/* A message on its way to one receiver, for node_tamper. `sender` may be changed: whose it is said to be. */
+struct node_sending {
+    uint32_t group;
+    enum header_kind kind; /* HEADER_MESSAGE, HEADER_CLIENT */
+    uint16_t type;
+    uint32_t to;
+    bool to_self;
+    uint8_t *body;
+    size_t size;
+    uint32_t *sender;
+};
+
 /* Faults inside a node, for the laboratory: what no host can do from outside (value and state-transition failures;
  * Cristian, "Understanding fault-tolerant distributed systems", CACM 1991, "Failure classification"). Each may be
  * NULL. None can break the node's own order: what is stored, and when a message leaves, stays as it is. */
@@ -85,6 +98,9 @@ struct node_tamper {
     void (*answered)(void *context, uint32_t group, const struct delivery *delivery, uint8_t *bytes, size_t size);
     /* The body of a protocol's message to members may be changed in place, before its checksum is made. */
     void (*sends)(void *context, uint32_t group, uint16_t type, uint8_t *body, size_t size);
+    /* The same for each receiver of it apart, so that they may be told different things, each with a good proof; for
+     * messages to clients and from them too. False: this receiver does not get it. */
+    bool (*sends_to)(void *context, const struct node_sending *sending);
 };
 
 /* ---- making one ---- */

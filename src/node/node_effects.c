@@ -74,6 +74,15 @@ static struct span seal(struct member *member, enum header_kind to_whom, const s
     if (tamper->sends != NULL && to_whom == HEADER_MESSAGE)
         tamper->sends(tamper->context, member->spec->group, send->type, out + HEADER_SIZE, size - proof - HEADER_SIZE);
     struct header header = node_header(node, to_whom, member->spec->group, send->slot, send->type);
+    struct node_sending sending = {.group = member->spec->group,
+                                   .kind = to_whom,
+                                   .type = send->type,
+                                   .to = send->to[0],
+                                   .to_self = send->to[0] == node->options->id,
+                                   .body = out + HEADER_SIZE,
+                                   .size = size - proof - HEADER_SIZE,
+                                   .sender = &header.sender};
+    if (tamper->sends_to != NULL && !tamper->sends_to(tamper->context, &sending)) return (struct span){0};
     if (proof > 0)
         proof_make(&node->options->proofs, member->spec, kind, &header,
                    (struct span){out + HEADER_SIZE, size - proof - HEADER_SIZE}, send->to[0], out + size - proof);
@@ -105,7 +114,7 @@ static bool stored_already(const struct member *member, uint64_t position)
 
 static bool is_client(const struct member *member) { return member->spec->served_by != NULL; }
 
-static void interpret_send(struct member *member, const struct effect_send *send)
+static void send_alike(struct member *member, const struct effect_send *send)
 {
     struct node *node = member->node;
     struct blob *blob;
@@ -116,6 +125,21 @@ static void interpret_send(struct member *member, const struct effect_send *send
         for (uint32_t i = 0; i < send->to_count; i++) node_send(node, member, send->to[i], message, blob);
     }
     node_blob_release(node, blob);
+}
+
+/* Once for all receivers, unless they may be told different things. */
+static void interpret_send(struct member *member, const struct effect_send *send)
+{
+    if (member->node->tamper.sends_to == NULL) {
+        send_alike(member, send);
+        return;
+    }
+    for (uint32_t i = 0; i < send->to_count; i++) {
+        struct effect_send one = *send;
+        one.to = &send->to[i];
+        one.to_count = 1;
+        send_alike(member, &one);
+    }
 }
 
 void member_send_client(struct member *member, uint32_t to, uint64_t incarnation, enum client_message type,

@@ -15,6 +15,8 @@
 enum { COUNT_DEADLINE_S = 2, RETRY_DELAYS_MAX = 8, AGAIN_DELAY_MS = 10 };
 
 static const char no_leader[] = "CLUSTERDOWN no leader: nobody orders requests now; it has not been executed";
+static const char too_few[] =
+    "CLUSTERDOWN too few nodes of the cluster can be reached for an answer; it has not been executed";
 static const char no_leader_read[] = "CLUSTERDOWN no leader: the read could not be confirmed in time";
 static const char too_many_reads[] =
     "BUSY the read needs a place in the order, and too many commands wait for one; it has not been executed";
@@ -157,11 +159,12 @@ static void hand_in_one(struct member *member, struct lane *lane, struct outgoin
     member_step(member, &event);
 }
 
-/* Protocols that name no orderer (plain members) take requests at any time. */
+/* Protocols that name no orderer (plain members) take requests at any time; a client of a group names itself as long as
+ * it reaches enough members. */
 static bool may_hand_in(const struct member *member)
 {
-    return member->adopting.phase == ADOPT_NONE &&
-           (member->orderer != 0 || member->protocol->order != ORDER_TOTAL);
+    bool needs_orderer = member->protocol->order == ORDER_TOTAL || member->spec->served_by != NULL;
+    return member->adopting.phase == ADOPT_NONE && (member->orderer != 0 || !needs_orderer);
 }
 
 /* Something waits to be handed in, and can be. */
@@ -350,7 +353,8 @@ static void expire_lane(struct member *member, struct lane *lane)
         if (lane->ring[number & lane->mask].deadline_ns > member->node->now_ns) break;
         const struct outgoing *outgoing = lane_find(lane, number);
         bool may_have_happened = !lane->read && outgoing != NULL && outgoing->handed > 0;
-        const char *text = lane->read ? no_leader_read : may_have_happened ? unknown_fate : no_leader;
+        bool client = member->spec->served_by != NULL;
+        const char *text = may_have_happened ? unknown_fate : client ? too_few : lane->read ? no_leader_read : no_leader;
         struct answer answer = {.kind = may_have_happened ? ANSWER_INDETERMINATE : ANSWER_REFUSED,
                                 .bytes = span_string(text)};
         lane_answer(member, lane, number, &answer);

@@ -125,6 +125,53 @@ static void messages_change_and_are_still_whole(void **state)
         assert_int_equal(node_counters(other->node)->rejected[reason], 0);
 }
 
+static void sends_two(struct puppet *puppet, const struct event *event, struct effects *out)
+{
+    if (event->kind != EVENT_REQUEST || puppet->word++ != 0) return;
+    static const uint32_t to[] = {1, 2, 3};
+    struct effect_send *send = puppet_send(out, 2, 41, 3);
+    send->to = to;
+    send->to_count = 3;
+}
+
+/* Node 2 is told one thing, node 3 nothing, and the node itself the truth. */
+static bool sends_to(void *context, const struct node_sending *sending)
+{
+    (void)context;
+    assert_int_equal(sending->kind, HEADER_MESSAGE);
+    assert_int_equal(sending->to_self, sending->to == 1);
+    assert_int_equal(*sending->sender, 1);
+    if (sending->to == 2) store_u64(sending->body, 77);
+    return sending->to != 3;
+}
+
+static bool heard(const struct machine *machine, uint64_t value)
+{
+    const struct puppet_seen *seen = puppet_last(machine_puppet(machine), EVENT_MESSAGE);
+    return seen != NULL && (seen->a == value || seen->b == value || seen->c == value);
+}
+
+static void each_receiver_may_be_told_something_else(void **state)
+{
+    (void)state;
+    static const struct node_tamper equivocates = {.sends_to = sends_to};
+    struct bench *bench = bench_create(3, &puppet_protocol, &tally_service);
+    struct machine *machines[3];
+    for (uint32_t i = 0; i < 3; i++) machines[i] = started(bench, i + 1);
+    bench_connect(bench, 1, 2);
+    bench_connect(bench, 1, 3);
+    bench_settle(bench);
+    assert_true(node_set_tamper(machines[0]->node, &equivocates));
+    machine_puppet(machines[0])->script = sends_two;
+    machine_request(machines[0], false, TALLY_ADD, 1, 1);
+    bench_settle(bench);
+    assert_true(heard(machines[0], 41));
+    assert_true(heard(machines[1], 77));
+    assert_false(heard(machines[1], 41));
+    assert_int_equal(puppet_count(machine_puppet(machines[2]), EVENT_MESSAGE, 0), 0);
+    bench_free(bench);
+}
+
 static void events_are_skipped_or_come_twice(void **state)
 {
     for (uint32_t times = 0; times <= 2; times++) {
@@ -169,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(production_has_no_such_door, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_change_and_the_state_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(messages_change_and_are_still_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_receiver_may_be_told_something_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events_are_skipped_or_come_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_timer_fires_before_its_time, set_up, tear_down),
     };

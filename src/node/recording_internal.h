@@ -15,6 +15,7 @@ enum recording_mark { RECORDING_MARK_HEAD = 1, RECORDING_MARK_GROUP, RECORDING_M
     X(append_bytes_max)                                                                                                \
     X(append_inflight_max)                                                                                             \
     X(log_entries_max)                                                                                                 \
+    X(checkpoint_interval)                                                                                             \
     X(checkpoint_log_bytes) X(service_bytes_max) X(service_heap_bytes) X(command_bytes_max)
 
 #endif

@@ -562,6 +562,7 @@ void driver_init(struct driver *driver, struct heap *heap, const struct protocol
 {
     struct tuning tuning;
     spec_defaults(&tuning);
+    tuning.checkpoint_interval = 256; /* whose tables fit the heaps of tests */
     driver_init_tuned(driver, heap, protocol, service, member_count, ablations, seed, &tuning);
 }
 

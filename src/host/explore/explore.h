@@ -24,22 +24,23 @@
  * nothing was ever heard "just now"; wall time stands still. A core that computes with time is explored under that
  * clock only: bounded, not exhaustive.
  *
- * Rounds. With `rounds` the network is synchronous (Lynch, "Distributed algorithms", 1996, chapter 2): all clocks agree,
- * and stand still until every message to a member that is up has arrived, so that silence is proof; then they move on to
- * the next timer that is due. Within such an instant timers run out first, then messages arrive in any order; with `skew`
- * all of that happens in any order. Of what a member sent in the instant in which it crashed any part may be lost.
- * Where nothing that may still arrive at an instant makes anybody send (which is tried, not assumed), members do not
- * influence each other, and are taken one after the other instead of in every interleaving.
+ * Rounds. With `rounds` the network is synchronous (Lynch, "Distributed algorithms", 1996, chapter 2): all clocks
+ * agree, and stand still until every message to a member that is up has arrived, so that silence is proof; then they
+ * move on to the next timer that is due. Within such an instant timers run out first, then messages arrive in any
+ * order; with `skew` all of that happens in any order. Of what a member sent in the instant in which it crashed any
+ * part may be lost. Where nothing that may still arrive at an instant makes anybody send (which is tried, not
+ * assumed), members do not influence each other, and are taken one after the other instead of in every interleaving.
  *
- * Traitors. The members in `traitors` execute nothing. At any time a traitor may say to anybody any of the messages that
- * the property lists, or none: a strategy is a choice for each receiver and each instant, and all of them are explored.
- * So that it is a function of what traitors could know, the list may use what was sent to them.
+ * Traitors. The members in `traitors` execute nothing. At any time a traitor may say to anybody any of the messages
+ * that the property lists, or none: a strategy is a choice for each receiver and each instant, and all of them are
+ * explored. So that it is a function of what traitors could know, the list may use what was sent to them.
  *
  * Limits (each is named by the error that it causes): EXPLORE_NODES_MAX members; no checkpoints with crashes, no
  * adoption, no connection events, no reads; see docs/exploration.md. */
 #ifndef LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 #define LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,7 +102,7 @@ struct explore_listener {
 
 struct explore_lie {
     uint16_t type;
-    uint8_t body[MESSAGE_STRUCT_SIZE_MAX]; /* the message's struct; its bulk may lie in `bytes` */
+    alignas(16) uint8_t body[MESSAGE_STRUCT_SIZE_MAX]; /* the message's struct; its bulk may lie in `bytes` */
     uint8_t bytes[EXPLORE_LIE_BYTES];
 };
 
@@ -124,8 +125,8 @@ struct explore_property {
     /* A message under a renaming, where bytes lie in the order of members; NULL: by the kinds of its fields. Its number
      * and who sends it to whom are written already. */
     void (*message_canonical)(uint16_t type, uint32_t from, uint32_t to, const void *body, struct canon *out);
-    /* The index-th message that a traitor may say to this member now; false: there are no more. NULL: the protocol knows
-     * no traitors. It may depend on what is in the canonical state, and on what the listener says. */
+    /* The index-th message that a traitor may say to this member now; false: there are no more. NULL: the protocol
+     * knows no traitors. It may depend on what is in the canonical state, and on what the listener says. */
     bool (*lie)(const struct explore_listener *listener, uint32_t index, struct explore_lie *out);
     bool traitors_listen; /* lies depend on what was sent to traitors, which is kept under way for that */
 };

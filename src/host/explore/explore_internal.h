@@ -256,7 +256,8 @@ struct explorer {
     uint8_t *canon_bytes;
     const struct explore_tracer *tracer;
 
-    struct pool nodes, images, messages, records, bytes, hashes, outcomes, sent_pool, facts, ghosts, states, parents, lies;
+    struct pool nodes, images, messages, records, bytes, hashes, outcomes, sent_pool, facts, ghosts, states, parents;
+    struct pool lies;
     struct table node_table, message_table, record_table, outcome_table, facts_table, ghost_table, cut_table,
         state_table, name_table, seen_table, silent_table, lie_table;
     uint32_t node_count, message_count, record_count, outcome_count, facts_count, ghost_count, name_count;

@@ -26,6 +26,7 @@ static void small_tuning(struct tuning *tuning)
     tuning->election_timeout_ns = 1;
     tuning->append_inflight_max = 4;
     tuning->log_entries_max = 32;
+    tuning->checkpoint_interval = 8;
 }
 
 static void specs_open(struct explorer *x)

@@ -198,9 +198,10 @@ static bool is_heeded(struct explorer *x, uint32_t node, uint32_t lie)
 static bool lies_enabled(struct explorer *x, const struct state *state, uint32_t place, const struct enabled *to)
 {
     for (uint32_t from = 0; from < x->config.nodes; from++) {
-        const struct lies *lies = explore_is_traitor(x, from) ? explore_lies(x, state, state->nodes[place], from) : NULL;
+        uint32_t node = state->nodes[place];
+        const struct lies *lies = explore_is_traitor(x, from) ? explore_lies(x, state, node, from) : NULL;
         for (uint32_t i = 0; lies != NULL && i < lies->count; i++)
-            if (is_heeded(x, state->nodes[place], lies->messages[i]) &&
+            if (is_heeded(x, node, lies->messages[i]) &&
                 !enabled_tell(to, place, INPUT_LIE, lies->messages[i]))
                 return false;
     }

@@ -1,7 +1,7 @@
 /* The steps of a member of an exploration: its input as an event, followed by the TURN that ends a turn's inputs.
  *
- * Over a synchronous network time is that of all clocks. Else each event comes one nanosecond after the last, which is the configuration's election timeout; a timer that is armed
- * for later moves the member's clock to its time. */
+ * Over a synchronous network time is that of all clocks. Else each event comes one nanosecond after the last, which is
+ * the configuration's election timeout; a timer that is armed for later moves the member's clock to its time. */
 #include <stdalign.h>
 #include <string.h>
 

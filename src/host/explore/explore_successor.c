@@ -278,7 +278,8 @@ static bool timers_enabled(struct explorer *x, const struct state *state, uint32
         if (kind == EXPLORE_TIMERS_MAX)
             continue;
         uint8_t limit = x->config.timers[kind].limit;
-        if ((limit == EXPLORE_UNLIMITED || state->used.timers[kind] < limit) && !enabled_tell(to, place, INPUT_TIMER, i))
+        bool may = limit == EXPLORE_UNLIMITED || state->used.timers[kind] < limit;
+        if (may && !enabled_tell(to, place, INPUT_TIMER, i))
             return false;
     }
     return true;

@@ -1,9 +1,10 @@
 /* The trace of a violation once more: the same inputs, given to the members from the start. */
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "contract/text.h"
-#include "host/explore/explore_internal.h"
+#include "host/explore/explore_rounds.h"
 
 enum { LINE_SIZE = 600 };
 
@@ -33,7 +34,7 @@ static const char *transition_name(uint32_t input)
     case INPUT_DOUBLE:
         return "is doubled";
     case INPUT_LIE:
-        return "hears from a traitor";
+        return "hears that";
     case INPUT_CLOCK:
         return "everything has arrived: the clocks move on";
     case INPUT_MESSAGE:
@@ -61,6 +62,26 @@ static void replay_clock(struct explorer *x, const struct step *step, uint32_t n
     }
 }
 
+/* A traitor executes nothing: what it says is told as if it were a step of its. */
+static void replay_lie(struct explorer *x, const struct kept_message *message, uint32_t number)
+{
+    alignas(16) uint8_t body[MESSAGE_STRUCT_SIZE_MAX];
+    uint8_t head[MESSAGE_HEAD_SIZE_MAX];
+    const struct message_type *type = &x->config.protocol->messages.types[message->type];
+    const struct event turn = {.kind = EVENT_TURN};
+    struct effect effect = {.kind = EFFECT_SEND,
+                            .send = {.to = &x->members[message->to], .to_count = 1, .type = message->type}};
+    if (!message_decode(type, span_of(x->bytes.bytes + message->body, message->size), body))
+        return;
+    size_t size = message_encode(type, body, head, &effect.send.tail);
+    effect.send.head = span_of(head, size);
+    const struct effects effects = {.list = &effect, .count = 1, .capacity = 1};
+    if (x->tracer->transition != NULL)
+        x->tracer->transition(x->tracer->context, number, x->members[message->from], "says, as a traitor");
+    if (x->tracer->stepped != NULL)
+        x->tracer->stepped(x->tracer->context, x->members[message->from], &turn, &effects, x->selves[message->from]);
+}
+
 static void replay_step(struct explorer *x, const struct step *step, uint32_t number, uint64_t *images)
 {
     const struct explore_tracer *tracer = x->tracer;
@@ -73,6 +94,8 @@ static void replay_step(struct explorer *x, const struct step *step, uint32_t nu
     if (kind == INPUT_CRASH && tracer->crashed != NULL)
         tracer->crashed(tracer->context, x->members[step->place], input_argument(step->input),
                         ((const struct node *)(const void *)(x->images.bytes + images[step->place]))->written);
+    if (kind == INPUT_LIE)
+        replay_lie(x, kept_message(x, input_argument(step->input)), number);
     if (tracer->transition != NULL)
         tracer->transition(tracer->context, number, x->members[step->place], transition_name(step->input));
     if (kind == INPUT_MESSAGE || kind == INPUT_LIE || channel) {
@@ -206,11 +229,11 @@ static void print_step(void *context, uint32_t node, const struct event *event, 
                        const void *self)
 {
     struct printing *printing = context;
-    (void)node;
     print_event(printing, event);
     print_effects(printing, effects);
     const struct protocol *protocol = printing->x->config.protocol;
-    if (event->kind != EVENT_TURN || protocol->print == NULL)
+    bool traitor = explore_is_traitor(printing->x, node - 1);
+    if (event->kind != EVENT_TURN || protocol->print == NULL || traitor)
         return;
     char line[LINE_SIZE];
     struct text text = text_begin(line, sizeof line);

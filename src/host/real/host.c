@@ -7,17 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/heap_system.h"
 #include "host/real/clock.h"
 #include "host/real/host_internal.h"
 #include "host/real/socket.h"
-#include "protocol/registry.h"
-#include "service/directory/kv_groups.h"
 
 enum { PEER_PORT_OFFSET = 10000 };
 
@@ -56,7 +52,9 @@ static int copy_texts(struct real_host *host)
     struct host_options *options = &host->options;
     const char **texts[] = {&options->listen, &options->advertise,    &options->peer_listen, &options->peers,
                             &options->data,   &options->cluster_name, &options->config_file,
-                            &options->record, &options->protocol};
+                            &options->record, &options->protocol,     &options->keys,        &options->clients,
+                            &options->adversary};
+    _Static_assert(sizeof texts / sizeof texts[0] == HOST_TEXTS, "each copy has its place");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (*texts[i] == NULL)
             continue;
@@ -128,11 +126,48 @@ static int choose_peer_listen(struct real_host *host, char *why, size_t why_size
     return OK;
 }
 
+static bool is_member(const struct members *members, uint32_t node)
+{
+    for (uint32_t i = 0; i < members->count; i++)
+        if (members->nodes[i] == node)
+            return true;
+    return false;
+}
+
+/* A gateway is no node of the cluster that it asks; a node knows some of them from the start. */
+static int check_clients(struct real_host *host, char *why, size_t why_size)
+{
+    const struct host_options *options = &host->options;
+    if (options->gateway && is_member(&host->members, options->id)) {
+        snprintf(why, why_size, "a gateway is none of the nodes that it asks, and --peers lists %u: give it an --id "
+                 "of its own", options->id);
+        return ERROR_INVALID;
+    }
+    for (const char *at = options->clients != NULL ? options->clients : ""; *at != '\0';) {
+        char *end;
+        unsigned long number = strtoul(at, &end, 10);
+        bool good = *at >= '0' && *at <= '9' && number > 0 && number <= DIRECTORY_CLIENT_NODE_MAX &&
+                    (*end == ',' || *end == '\0');
+        if (!good || is_member(&host->members, (uint32_t)number) || host->client_count == DIRECTORY_CLIENTS_MAX) {
+            snprintf(why, why_size, "--clients %s: expected at most %d numbers of gateways, which are no nodes', for "
+                     "example 101,102", options->clients, DIRECTORY_CLIENTS_MAX);
+            return ERROR_INVALID;
+        }
+        host->client_ids[host->client_count++] = (uint32_t)number;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return OK;
+}
+
 static int check_options(struct real_host *host, char *why, size_t why_size)
 {
     struct host_options *options = &host->options;
     if (options->data == NULL || options->data[0] == '\0') {
         snprintf(why, why_size, "a node needs a data directory: name it with --data");
+        return ERROR_INVALID;
+    }
+    if (options->gateway && (options->peers == NULL || options->peers[0] == '\0')) {
+        snprintf(why, why_size, "a gateway needs the nodes that it asks: name them with --peers 1=host:port,...");
         return ERROR_INVALID;
     }
     if (options->id == 0) {
@@ -144,10 +179,12 @@ static int check_options(struct real_host *host, char *why, size_t why_size)
                  "the election timeout must be at least twice the heartbeat, or followers depose a healthy leader");
         return ERROR_INVALID;
     }
-    int status = members_parse(options->peers, options->id, &host->members, why, why_size);
+    int status = members_parse(options->peers, options->gateway ? 0 : options->id, &host->members, why, why_size);
+    if (status == OK)
+        status = check_clients(host, why, why_size);
     if (status == OK && options->listen != NULL)
         status = check_address(host, options->listen, "--listen", why, why_size);
-    if (status == OK && host->members.count > 1) {
+    if (status == OK && !options->gateway && (host->members.count > 1 || host->client_count > 0)) {
         status = choose_peer_listen(host, why, why_size);
         if (status == OK)
             status = check_address(host, host->peer_listen, "--peer-listen", why, why_size);
@@ -175,104 +212,6 @@ static int open_disk(struct real_host *host, char *why, size_t why_size)
     return real_disk_open(&host->disk, &host->loop, &options, why, why_size);
 }
 
-static void fill_spec(struct real_host *host, uint64_t identity)
-{
-    const struct host_options *options = &host->options;
-    host->spec = (struct group_spec){
-        .group = 0,
-        .name = "default",
-        .self = options->id,
-        .members = host->members.nodes,
-        .member_count = host->members.count,
-        .k = (host->members.count - 1) / 2,
-        .protocol = protocol_find(options->protocol),
-        .service = &kv_groups_service,
-        .hash_key = {hash_mix(identity, 1), hash_mix(identity, 2)},
-    };
-    struct tuning *tuning = &host->spec.tuning;
-    spec_defaults(tuning);
-    tuning->heartbeat_ns = options->heartbeat_ns;
-    tuning->election_timeout_ns = options->election_timeout_ns;
-    tuning->service_bytes_max = options->memory_bytes_max;
-    uint64_t command_bytes = options->value_bytes_max + (UINT64_C(1) << 20);
-    if (command_bytes > tuning->command_bytes_max)
-        tuning->command_bytes_max = command_bytes;
-}
-
-static uint64_t draw_seed(void)
-{
-    uint64_t seed;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = hash_mix((uint64_t)clock_wall_ns(), (uint64_t)getpid());
-    return seed;
-}
-
-static void fill_node_options(struct real_host *host, uint64_t identity)
-{
-    const struct host_options *options = &host->options;
-    struct node_options *node = &host->node_options;
-    node_options_default(node);
-    uint32_t peer_count = 0;
-    for (uint32_t i = 0; i < host->members.count; i++)
-        if (host->members.nodes[i] != options->id)
-            host->peer_ids[peer_count++] = host->members.nodes[i];
-    const char *address = options->advertise != NULL ? options->advertise : options->listen;
-    node->id = options->id;
-    node->cluster_name = options->cluster_name;
-    node->cluster = identity;
-    node->client_address = address != NULL ? address : "";
-    node->peers = host->peer_ids;
-    node->peer_count = peer_count;
-    node->groups = &host->spec;
-    node->group_count = 1;
-    node->groups_max = DIRECTORY_GROUPS_MAX;
-    /* Nobody could fill a cluster of one from its peers, so its empty directory is always a new one. */
-    node->init = options->init || peer_count == 0;
-    node->seed = draw_seed();
-    node->disk = real_disk_door(host->disk);
-    node->wal_segment_bytes = options->segment_bytes;
-    node->request_timeout_ns = options->request_timeout_ns;
-    node->now_ns = clock_monotone_ns();
-    node->wall_ns = clock_wall_ns();
-}
-
-/* Nodes that agree in different ways are of different clusters, and a directory of one is refused by the other. */
-static uint64_t cluster_identity(const struct real_host *host)
-{
-    static const uint64_t key[2] = {UINT64_C(0x61677265656d656e), UINT64_C(0x7470726f746f636f)};
-    const char *protocol = host->options.protocol;
-    uint64_t identity = members_identity(&host->members, host->options.cluster_name);
-    return strcmp(protocol, "raft") == 0 ? identity : hash_mix(identity, hash_keyed(key, protocol, strlen(protocol)));
-}
-
-static int make_node(struct real_host *host, char *why, size_t why_size)
-{
-    if (protocol_find(host->options.protocol) == NULL) {
-        snprintf(why, why_size, "there is no protocol '%s'; `lockstep protocols` lists them", host->options.protocol);
-        return ERROR_INVALID;
-    }
-    uint64_t identity = cluster_identity(host);
-    fill_spec(host, identity);
-    int status = spec_check(&host->spec, why, why_size);
-    if (status != OK)
-        return status;
-    fill_node_options(host, identity);
-    const char *record = host->options.record, *build = host->options.build;
-    if (record != NULL && record[0] != '\0')
-        status = record_file_open(&host->record, record, &host->node_options, build != NULL ? build : "", why, why_size);
-    if (status != OK)
-        return status;
-    host->node_heap = heap_create_system(node_heap_size(&host->node_options));
-    if (host->node_heap == NULL) {
-        snprintf(why, why_size, "the system refuses %zu MiB of address space for the node; see ulimit -v",
-                 node_heap_size(&host->node_options) >> 20);
-        return ERROR_NO_MEMORY;
-    }
-    status = node_create(&host->node, host->node_heap, &host->node_options, why, why_size);
-    host->record.recorder.node = host->node;
-    return status;
-}
-
 static int make_front(struct real_host *host, char *why, size_t why_size)
 {
     const struct host_options *options = &host->options;
@@ -288,7 +227,7 @@ static int make_front(struct real_host *host, char *why, size_t why_size)
     front.client_address = host->node_options.client_address;
     front.parameters = options->parameters;
     front.parameter_count = options->parameter_count;
-    front.seed = draw_seed();
+    front.seed = host_draw_seed();
     front.now_ns = clock_monotone_ns();
     front.wall_ns = clock_wall_ns();
     struct socket_address address;
@@ -305,17 +244,20 @@ static int make_front(struct real_host *host, char *why, size_t why_size)
 
 static int make_transport(struct real_host *host, char *why, size_t why_size)
 {
-    struct transport_peer peers[MEMBERS_MAX];
+    struct transport_peer peers[MEMBERS_MAX + DIRECTORY_CLIENTS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < host->members.count; i++)
         if (host->members.nodes[i] != host->options.id)
             peers[count++] = (struct transport_peer){host->members.nodes[i], host->members.addresses[i]};
+    for (uint32_t i = 0; i < host->client_count; i++)
+        peers[count++] = (struct transport_peer){.node = host->client_ids[i]};
     struct transport_options options = {
         .loop = &host->loop,
         .node = host->node,
         .report = &host->report,
         .self = host->options.id,
-        .listen = host->peer_listen,
+        .client = host->options.gateway,
+        .listen = host->peer_listen[0] != '\0' ? host->peer_listen : NULL,
         .peers = peers,
         .peer_count = count,
     };
@@ -326,9 +268,11 @@ static int make_parts(struct real_host *host, char *why, size_t why_size)
 {
     int status = check_options(host, why, why_size);
     if (status == OK)
+        status = host_check_group(host, why, why_size);
+    if (status == OK)
         status = open_disk(host, why, why_size);
     if (status == OK)
-        status = make_node(host, why, why_size);
+        status = host_make_node(host, why, why_size);
     if (status == OK)
         status = make_front(host, why, why_size);
     if (status == OK)
@@ -360,8 +304,12 @@ int real_host_create(struct real_host **out, const struct host_options *options,
         real_host_destroy(host);
         return status;
     }
-    report(&host->report, REPORT_NOTICE, "node %u of %u has started, incarnation %" PRIu64 ", data in %s",
-           options->id, host->members.count, node_incarnation(host->node), options->data);
+    if (options->gateway)
+        report(&host->report, REPORT_NOTICE, "gateway %u of %u nodes has started, incarnation %" PRIu64 ", data in %s",
+               options->id, host->members.count, node_incarnation(host->node), options->data);
+    else
+        report(&host->report, REPORT_NOTICE, "node %u of %u has started, incarnation %" PRIu64 ", data in %s",
+               options->id, host->members.count, node_incarnation(host->node), options->data);
     uint64_t damaged = node_wal_counters(host->node)->damaged_records;
     if (damaged > 0)
         report(&host->report, REPORT_WARNING,
@@ -395,6 +343,12 @@ void real_host_destroy(struct real_host *host)
         real_disk_free(host->disk);
     record_file_flush(&host->record, &host->report);
     record_file_close(&host->record);
+#ifdef LOCKSTEP_ADVERSARY
+    if (host->adversary != NULL)
+        adversary_free(host->adversary);
+#endif
+    if (host->keys != NULL)
+        proof_sodium_close(host->keys);
     heap_destroy_system(host->front_heap);
     heap_destroy_system(host->node_heap);
     for (size_t i = 0; i < sizeof host->texts / sizeof host->texts[0]; i++)

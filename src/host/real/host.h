@@ -19,6 +19,7 @@
 struct real_host;
 
 struct host_options {
+    bool gateway;             /* no node of the cluster but a client of all its nodes, which `peers` names */
     uint32_t id;
     const char *listen;       /* "host:port" for clients; NULL: no socket for clients */
     const char *advertise;    /* address that clients elsewhere reach this node at; NULL: the same */
@@ -27,6 +28,11 @@ struct host_options {
     const char *data;         /* data directory */
     const char *cluster_name;
     const char *protocol;     /* by which the nodes agree; the same on all of them */
+    uint32_t vote;            /* gateway: answers that are compared, where the protocol masks crashes alone; else 0 */
+    const char *keys;         /* directory of keys (proof_sodium.h); NULL or "": DATA/keys */
+    bool signatures;          /* prove messages by signatures rather than MACs; the same on all nodes */
+    const char *clients;      /* "101,102": gateways that are enrolled from the start; NULL or "": none */
+    const char *adversary;    /* script of a node that lies (adversary.h); builds for tests only; NULL: none */
     const char *config_file;  /* only to be shown; NULL: none */
     const char *record;       /* directory for recordings (record_file.h); NULL: none */
     const char *build;        /* what a recording calls this program; NULL: nothing; borrowed */

@@ -129,6 +129,8 @@ static void greeted(struct link *link, const struct greeting *greeting, size_t s
     struct transport *transport = link->transport;
     char sentence[256];
     struct peer *peer = peer_find(transport, greeting->node);
+    if (peer == NULL && link->peer == NULL && directory_client(node_directory(transport->node), greeting->node) != NULL)
+        peer = transport_enrolled(transport, greeting->node);
     if (peer == NULL || (link->peer != NULL && link->peer != peer)) {
         snprintf(sentence, sizeof sentence, "it is node %u, which is not %s; compare --peers on both", greeting->node,
                  link->peer != NULL ? "the one that should be at that address" : "one of this node's peers");

@@ -33,6 +33,7 @@ static void step(struct real_host *host)
         int64_t wall_ns = clock_wall_ns();
         node_turn(host->node, now_ns, wall_ns);
         transport_compact(host->transport);
+        transport_follow(host->transport);
         if (!front_turn(host->front, now_ns, wall_ns))
             return;
     }
@@ -85,6 +86,7 @@ static void on_check(uv_check_t *check)
         uv_idle_start(&host->idle, on_idle);
     else
         uv_idle_stop(&host->idle);
+    host_complain(host);
     if (host->stopping)
         stop_if_done(host);
 }

@@ -88,7 +88,7 @@ int members_parse(const char *text, uint32_t self, struct members *out, char *wh
         return OK;
     }
     int status = entries_parse(text, out, why, why_size);
-    if (status != OK)
+    if (status != OK || self == 0)
         return status;
     for (uint32_t i = 0; i < out->count; i++)
         if (out->nodes[i] == self)

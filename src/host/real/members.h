@@ -16,7 +16,7 @@ struct members {
     char addresses[MEMBERS_MAX][MEMBERS_ADDRESS_SIZE_MAX]; /* of the peers' port; "" for a cluster of one */
 };
 
-/* Reads the list; an empty or NULL text is a cluster of one, `self`. 0, or ERROR_INVALID with a sentence: a malformed
+/* Reads the list; an empty or NULL text is a cluster of one, `self`. Who is no node of it gives 0 as `self`. 0, or ERROR_INVALID with a sentence: a malformed
  * entry, an id twice, an address twice, or `self` missing. */
 int members_parse(const char *text, uint32_t self, struct members *out, char *why, size_t why_size);
 

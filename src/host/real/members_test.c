@@ -33,6 +33,15 @@ static void nothing_is_a_cluster_of_one(void **state)
     assert_int_equal(members.nodes[0], 7);
 }
 
+static void who_is_no_node_need_not_be_listed(void **state)
+{
+    (void)state;
+    struct members members, of_a_node;
+    assert_int_equal(members_parse("1=a:1,2=b:2", 0, &members, why, sizeof why), OK);
+    assert_int_equal(members_parse("2=b:2,1=a:1", 1, &of_a_node, why, sizeof why), OK);
+    assert_int_equal(members_identity(&members, "x"), members_identity(&of_a_node, "x"));
+}
+
 static void mistakes_are_named(void **state)
 {
     (void)state;
@@ -78,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_are_sorted),
         cmocka_unit_test(nothing_is_a_cluster_of_one),
+        cmocka_unit_test(who_is_no_node_need_not_be_listed),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(identity_depends_on_name_and_nodes_but_not_on_their_order),
     };

@@ -15,18 +15,23 @@
 
 enum { HALF = 32, FILE_SIZE = 2 * HALF, PATH_SIZE = 4096 };
 _Static_assert(PROOF_SIGNATURE_SIZE == crypto_sign_BYTES, "a signature is one of Ed25519");
+_Static_assert((int)PROOF_KEY_SIZE == (int)FILE_SIZE, "a public key is what its file holds");
 _Static_assert(HALF == crypto_scalarmult_SCALARBYTES && HALF == crypto_sign_SEEDBYTES, "both halves are seeds");
 
+/* What a node's public key gives together with the own secret. */
 struct shared {
-    uint32_t node;
+    uint32_t node; /* 0: the place is free */
     uint8_t mac[crypto_generichash_KEYBYTES];
     uint8_t public_sign[crypto_sign_PUBLICKEYBYTES];
 };
 
 struct proof_sodium {
+    uint32_t self;
+    uint8_t secret_mac[HALF], public_mac[HALF];
     uint8_t secret_sign[crypto_sign_SECRETKEYBYTES];
     uint32_t count;
-    struct shared nodes[PROOF_SODIUM_NODES_MAX];
+    struct shared nodes[PROOF_SODIUM_NODES_MAX]; /* from files: fixed */
+    struct shared clients[PROOF_SODIUM_CLIENTS_MAX]; /* enrolled while the node runs */
 };
 
 static int refuse(char *why, size_t why_size, int error, const char *what, const char *path)
@@ -80,20 +85,40 @@ static void public_of(const uint8_t secret[FILE_SIZE], uint8_t out[FILE_SIZE], u
 
 int proof_sodium_new(const char *directory, uint32_t node, char *why, size_t why_size)
 {
-    char path[PATH_SIZE];
+    char path[PATH_SIZE], public_path[PATH_SIZE];
     uint8_t secret[FILE_SIZE], public[FILE_SIZE];
+    snprintf(path, sizeof path, "%s/secret", directory);
+    snprintf(public_path, sizeof public_path, "%s/node-%u", directory, node);
+    /* Both or none: a secret beside the public file of another one would be refused for ever after. */
+    if (access(public_path, F_OK) == 0)
+        return refuse(why, why_size, ERROR_INVALID, "it exists already, and keys are never overwritten", public_path);
     int error = begin(why, why_size);
     if (error < 0)
         return error;
     randombytes_buf(secret, sizeof secret);
     public_of(secret, public, NULL);
-    snprintf(path, sizeof path, "%s/secret", directory);
     error = write_file(path, secret, S_IRUSR | S_IWUSR, why, why_size);
     sodium_memzero(secret, sizeof secret);
     if (error < 0)
         return error;
-    snprintf(path, sizeof path, "%s/node-%u", directory, node);
-    return write_file(path, public, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, why, why_size);
+    error = write_file(public_path, public, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, why, why_size);
+    if (error < 0)
+        unlink(path);
+    return error;
+}
+
+int proof_sodium_show(const char *directory, uint8_t out[PROOF_KEY_SIZE], char *why, size_t why_size)
+{
+    char path[PATH_SIZE];
+    uint8_t secret[FILE_SIZE];
+    int error = begin(why, why_size);
+    snprintf(path, sizeof path, "%s/secret", directory);
+    if (error == 0)
+        error = read_file(path, secret, true, why, why_size);
+    if (error == 0)
+        public_of(secret, out, NULL);
+    sodium_memzero(secret, sizeof secret);
+    return error;
 }
 
 /* BLAKE2b of the shared point and both public keys, the lower node's first (libsodium's advice for its points). */
@@ -112,21 +137,26 @@ static bool share(const uint8_t *secret, const uint8_t *own, const uint8_t *othe
     return true;
 }
 
-static int add_node(struct proof_sodium *keys, const char *directory, const uint8_t *secret, const uint8_t *own,
-                    uint32_t self, uint32_t node, char *why, size_t why_size)
+/* False: these bytes are no key. */
+static bool learn(const struct proof_sodium *keys, uint32_t node, const uint8_t *public, struct shared *out)
+{
+    out->node = node;
+    memcpy(out->public_sign, public + HALF, HALF);
+    return share(keys->secret_mac, keys->public_mac, public, keys->self <= node, out);
+}
+
+static int add_node(struct proof_sodium *keys, const char *directory, const uint8_t *own, uint32_t node, char *why,
+                    size_t why_size)
 {
     char path[PATH_SIZE];
     uint8_t public[FILE_SIZE];
-    struct shared *shared = &keys->nodes[keys->count];
     snprintf(path, sizeof path, "%s/node-%u", directory, node);
     int error = read_file(path, public, false, why, why_size);
     if (error < 0)
         return error;
-    if (node == self && memcmp(public, own, FILE_SIZE) != 0)
+    if (node == keys->self && memcmp(public, own, FILE_SIZE) != 0)
         return refuse(why, why_size, ERROR_INVALID, "it does not belong to this node's secret", path);
-    shared->node = node;
-    memcpy(shared->public_sign, public + HALF, HALF);
-    if (!share(secret, own, public, self <= node, shared))
+    if (!learn(keys, node, public, &keys->nodes[keys->count]))
         return refuse(why, why_size, ERROR_CORRUPT, "it is no key", path);
     keys->count++;
     return 0;
@@ -152,9 +182,12 @@ int proof_sodium_open(struct proof_sodium **out, const char *directory, uint32_t
     if (keys == NULL)
         return ERROR_NO_MEMORY;
     public_of(secret, own, keys->secret_sign);
-    for (uint32_t i = 0; i < node_count && error == 0; i++)
-        error = add_node(keys, directory, secret, own, self, nodes[i], why, why_size);
+    keys->self = self;
+    memcpy(keys->secret_mac, secret, HALF);
+    memcpy(keys->public_mac, own, HALF);
     sodium_memzero(secret, sizeof secret);
+    for (uint32_t i = 0; i < node_count && error == 0; i++)
+        error = add_node(keys, directory, own, nodes[i], why, why_size);
     if (error < 0) {
         proof_sodium_close(keys);
         return error;
@@ -174,7 +207,33 @@ static const struct shared *find(const struct proof_sodium *keys, uint32_t node)
     for (uint32_t i = 0; i < keys->count; i++)
         if (keys->nodes[i].node == node)
             return &keys->nodes[i];
+    for (uint32_t i = 0; i < PROOF_SODIUM_CLIENTS_MAX; i++)
+        if (keys->clients[i].node == node)
+            return &keys->clients[i];
     return NULL;
+}
+
+static struct shared *client_place(struct proof_sodium *keys, uint32_t client)
+{
+    for (uint32_t i = 0; i < PROOF_SODIUM_CLIENTS_MAX; i++)
+        if (keys->clients[i].node == client)
+            return &keys->clients[i];
+    return NULL;
+}
+
+static void enrol(void *context, uint32_t client, const uint8_t *key)
+{
+    struct proof_sodium *keys = context;
+    struct shared *place = client_place(keys, client);
+    if (client == 0)
+        return;
+    if (place == NULL && key != NULL)
+        place = client_place(keys, 0);
+    if (place == NULL)
+        return;
+    /* With bytes that are no key nobody can prove anything, which is what the client then deserves. */
+    if (key == NULL || !learn(keys, client, key, place))
+        sodium_memzero(place, sizeof *place);
 }
 
 static void mac(void *context, uint32_t node, struct span head, struct span body, uint8_t *out)
@@ -215,5 +274,6 @@ static bool signed_by(void *context, uint32_t node, struct span head, struct spa
 
 struct proof_door proof_sodium_door(struct proof_sodium *keys)
 {
-    return (struct proof_door){.context = keys, .mac = mac, .sign = sign, .signed_by = signed_by};
+    return (struct proof_door){
+        .context = keys, .mac = mac, .sign = sign, .signed_by = signed_by, .enrol = enrol};
 }

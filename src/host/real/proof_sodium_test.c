@@ -113,6 +113,63 @@ static void signatures_are_of_one(void **state)
     check_kind(PROOF_SIGNATURE);
 }
 
+/* A client that nobody has a file of: believed while it is enrolled, and not before or after. */
+static void an_enrolled_client_is_believed_until_it_is_expelled(void **state)
+{
+    (void)state;
+    static const uint32_t alone[] = {1};
+    struct proof_sodium *member = NULL, *client = open_keys(2);
+    uint8_t key[PROOF_KEY_SIZE], other[PROOF_KEY_SIZE] = {0}, ours[PROOF_MAC_SIZE], theirs[PROOF_MAC_SIZE];
+    uint8_t signature[PROOF_SIGNATURE_SIZE];
+    struct span head = span_string("head"), body = span_string("body");
+    assert_int_equal(proof_sodium_open(&member, homes[0], 1, alone, 1, why, sizeof why), 0);
+    assert_int_equal(proof_sodium_show(homes[2], key, why, sizeof why), 0);
+    struct proof_door at_member = proof_sodium_door(member), at_client = proof_sodium_door(client);
+    at_client.mac(at_client.context, 1, head, body, theirs);
+    at_client.sign(at_client.context, head, body, signature);
+    at_member.mac(at_member.context, 3, head, body, ours);
+    assert_memory_not_equal(ours, theirs, sizeof ours);
+    assert_false(at_member.signed_by(at_member.context, 3, head, body, signature));
+
+    at_member.enrol(at_member.context, 3, key);
+    at_member.mac(at_member.context, 3, head, body, ours);
+    assert_memory_equal(ours, theirs, sizeof ours);
+    assert_true(at_member.signed_by(at_member.context, 3, head, body, signature));
+
+    at_member.enrol(at_member.context, 1, key); /* a file's key wins */
+    at_member.mac(at_member.context, 1, head, body, ours);
+    assert_memory_not_equal(ours, theirs, sizeof ours);
+
+    at_member.enrol(at_member.context, 3, NULL);
+    assert_false(at_member.signed_by(at_member.context, 3, head, body, signature));
+    at_member.enrol(at_member.context, 3, key);
+    at_member.enrol(at_member.context, 3, other); /* no key */
+    at_member.mac(at_member.context, 3, head, body, ours);
+    assert_memory_not_equal(ours, theirs, sizeof ours);
+    proof_sodium_close(member);
+    proof_sodium_close(client);
+}
+
+static void what_is_shown_is_what_the_file_holds(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    uint8_t shown[PROOF_KEY_SIZE], kept[PROOF_KEY_SIZE];
+    assert_int_equal(proof_sodium_show(homes[1], shown, why, sizeof why), 0);
+    snprintf(path, sizeof path, "%s/node-2", homes[1]);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(kept, 1, sizeof kept, file), sizeof kept);
+    fclose(file);
+    assert_memory_equal(shown, kept, sizeof kept);
+    /* A public file alone is not overwritten, and gets no secret beside it. */
+    snprintf(path, sizeof path, "%s/secret", homes[1]);
+    unlink(path);
+    assert_int_equal(proof_sodium_new(homes[1], 2, why, sizeof why), ERROR_INVALID);
+    assert_non_null(strstr(why, "node-2"));
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void bad_files_are_named(void **state)
 {
     struct proof_sodium *keys = NULL;
@@ -139,6 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(macs_are_of_a_pair, make_keys, remove_keys),
         cmocka_unit_test_setup_teardown(signatures_are_of_one, make_keys, remove_keys),
+        cmocka_unit_test_setup_teardown(an_enrolled_client_is_believed_until_it_is_expelled, make_keys, remove_keys),
+        cmocka_unit_test_setup_teardown(what_is_shown_is_what_the_file_holds, make_keys, remove_keys),
         cmocka_unit_test_setup_teardown(bad_files_are_named, make_keys, remove_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

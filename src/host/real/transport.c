@@ -1,4 +1,4 @@
-/* Connections between nodes (transport.h): peers, dialling, and the two ends of a turn.
+/* Connections between nodes (transport.h): dialling, listening, and the two ends of a turn.
  *
  * Received bytes lie in one buffer a peer and stay in place until the turn is over, because the node borrows them; so
  * they are moved to the front only by transport_compact. */
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -23,14 +22,6 @@ enum {
     RESOLVED_MAX = 64, /* addresses of one name that are tried in turn */
     COMPLAINT_INTERVAL_S = 10,
 };
-
-struct peer *peer_find(struct transport *transport, uint32_t node)
-{
-    for (uint32_t i = 0; i < transport->peer_count; i++)
-        if (transport->peers[i].node == node)
-            return &transport->peers[i];
-    return NULL;
-}
 
 void transport_complain(struct transport *transport, struct peer *peer, const char *sentence)
 {
@@ -96,7 +87,7 @@ void peer_read(struct peer *peer)
 void transport_compact(struct transport *transport)
 {
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        struct peer *peer = &transport->peers[i];
+        struct peer *peer = transport->peers[i];
         if (peer->taken == 0)
             continue;
         memmove(peer->buffer, peer->buffer + peer->taken, peer->filled - peer->taken);
@@ -136,7 +127,7 @@ static void peer_flush(struct peer *peer)
 void transport_flush(struct transport *transport)
 {
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        struct peer *peer = &transport->peers[i];
+        struct peer *peer = transport->peers[i];
         /* Messages must not go out before the rest of the greeting. */
         if (peer->link != NULL && !peer->blocked && peer->link->greeting_sent == peer->link->greeting_size)
             peer_flush(peer);
@@ -281,8 +272,8 @@ static void on_timer(uv_timer_t *timer)
     int64_t now_ns = clock_monotone_ns();
     expire_strangers(transport, now_ns);
     for (uint32_t i = 0; i < transport->peer_count; i++)
-        if (peer_must_dial(&transport->peers[i]) && transport->peers[i].dial_at_ns <= now_ns)
-            dial(&transport->peers[i]);
+        if (peer_must_dial(transport->peers[i]) && transport->peers[i]->dial_at_ns <= now_ns)
+            dial(transport->peers[i]);
     transport_schedule(transport);
 }
 
@@ -294,8 +285,8 @@ void transport_schedule(struct transport *transport)
     for (const struct link *link = transport->strangers; link != NULL; link = link->next)
         at_ns = link->deadline_ns < at_ns ? link->deadline_ns : at_ns;
     for (uint32_t i = 0; i < transport->peer_count; i++)
-        if (peer_must_dial(&transport->peers[i]) && transport->peers[i].dial_at_ns < at_ns)
-            at_ns = transport->peers[i].dial_at_ns;
+        if (peer_must_dial(transport->peers[i]) && transport->peers[i]->dial_at_ns < at_ns)
+            at_ns = transport->peers[i]->dial_at_ns;
     if (at_ns == INT64_MAX) {
         uv_timer_stop(&transport->timer);
         return;
@@ -350,24 +341,13 @@ static int start_listening(struct transport *transport, const char *listen_text,
     return OK;
 }
 
-static int peer_init(struct peer *peer, struct transport *transport, const struct transport_peer *from)
-{
-    *peer = (struct peer){
-        .transport = transport,
-        .node = from->node,
-        .address = strdup(from->address),
-        .dialled = transport->self > from->node,
-        .backoff_ms = TRANSPORT_DIAL_MIN_MS,
-    };
-    void *buffer = mmap(NULL, TRANSPORT_BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    peer->buffer = buffer != MAP_FAILED ? buffer : NULL;
-    return peer->address != NULL && peer->buffer != NULL ? OK : ERROR_NO_MEMORY;
-}
+/* ---- all of it ---- */
 
 int transport_create(struct transport **out, const struct transport_options *options, char *why, size_t why_size)
 {
+    uint32_t capacity = options->peer_count + (options->client ? 0 : DIRECTORY_CLIENTS_MAX);
     struct transport *transport = calloc(1, sizeof *transport);
-    struct peer *peers = calloc(options->peer_count + 1, sizeof *peers);
+    struct peer **peers = calloc(capacity + 1, sizeof(struct peer *));
     if (transport == NULL || peers == NULL) {
         free(transport);
         free(peers);
@@ -378,14 +358,18 @@ int transport_create(struct transport **out, const struct transport_options *opt
         .node = options->node,
         .report = options->report,
         .self = options->self,
+        .client = options->client,
         .peers = peers,
-        .peer_count = options->peer_count,
+        .peer_capacity = capacity,
         .listener_fd = -1,
     };
     int status = OK;
-    for (uint32_t i = 0; i < options->peer_count && status == OK; i++)
-        status = peer_init(&peers[i], transport, &options->peers[i]);
-    if (status == OK && options->peer_count > 0)
+    for (uint32_t i = 0; i < options->peer_count && status == OK; i++) {
+        peers[i] = peer_new(transport, &options->peers[i]);
+        transport->peer_count += peers[i] != NULL;
+        status = peers[i] != NULL ? OK : ERROR_NO_MEMORY;
+    }
+    if (status == OK && !options->client && options->listen != NULL)
         status = start_listening(transport, options->listen, why, why_size);
     if (status != OK) {
         if (transport->listener_fd >= 0)
@@ -417,20 +401,17 @@ void transport_close(struct transport *transport)
     while (transport->strangers != NULL)
         link_close(transport->strangers);
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        if (transport->peers[i].link != NULL)
-            link_close(transport->peers[i].link);
-        if (transport->peers[i].resolving)
-            (void)uv_cancel((uv_req_t *)&transport->peers[i].resolve);
+        if (transport->peers[i]->link != NULL)
+            link_close(transport->peers[i]->link);
+        if (transport->peers[i]->resolving)
+            (void)uv_cancel((uv_req_t *)&transport->peers[i]->resolve);
     }
 }
 
 void transport_free(struct transport *transport)
 {
-    for (uint32_t i = 0; i < transport->peer_count; i++) {
-        free(transport->peers[i].address);
-        if (transport->peers[i].buffer != NULL)
-            munmap(transport->peers[i].buffer, TRANSPORT_BUFFER_SIZE);
-    }
+    for (uint32_t i = 0; i < transport->peer_count; i++)
+        peer_free(transport->peers[i]);
     free(transport->peers);
     free(transport);
 }

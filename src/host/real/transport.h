@@ -1,4 +1,6 @@
-/* Connections between nodes: one for each pair, dialled by the node with the higher id.
+/* Connections between nodes: one for each pair, dialled by the node with the higher id; with clients of the cluster,
+ * (voting gateways), dialled by the client. Clients may come and go: who the node's directory enrols gets its place when
+ * it connects, and loses it when it is expelled.
  *
  * Both sides begin with the node's greeting; whoever does not belong here is named in one line of the log, counted and
  * disconnected. A connection that comes while an older one from the same peer is still open replaces it: the peer knows
@@ -6,6 +8,7 @@
 #ifndef LOCKSTEP_HOST_REAL_TRANSPORT_H
 #define LOCKSTEP_HOST_REAL_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +21,7 @@ struct transport;
 
 struct transport_peer {
     uint32_t node;
-    const char *address; /* "host:port"; copied */
+    const char *address; /* "host:port"; copied. NULL: a client, which dials */
 };
 
 struct transport_options {
@@ -26,7 +29,8 @@ struct transport_options {
     struct node *node;
     struct report *report;
     uint32_t self;
-    const char *listen; /* "host:port"; borrowed for the call */
+    bool client;        /* it is no node of the cluster, and dials them all */
+    const char *listen; /* "host:port"; borrowed for the call. NULL: nobody dials it */
     const struct transport_peer *peers; /* borrowed for the call */
     uint32_t peer_count;
 };
@@ -43,8 +47,10 @@ struct transport_counters {
     uint64_t connected, lost, dials, refused; /* refused: greetings of strangers */
 };
 
-/* Listens, if there are peers, and begins to dial. 0, or a negative error with a sentence in `why`. */
+/* Listens, and begins to dial. 0, or a negative error with a sentence in `why`. */
 int transport_create(struct transport **out, const struct transport_options *options, char *why, size_t why_size);
+/* After node_turn: clients that were expelled are disconnected. */
+void transport_follow(struct transport *transport);
 /* After node_turn: the received bytes that the node has taken may go. */
 void transport_compact(struct transport *transport);
 /* One write to each peer that has something and can take it. */

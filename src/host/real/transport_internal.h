@@ -1,4 +1,5 @@
-/* What the two files of the transport share: transport.c (peers, dialling, the turn) and link.c (one connection). */
+/* What the files of the transport share: transport.c (dialling, listening, the turn), transport_peers.c (who there is)
+ * and link.c (one connection). */
 #ifndef LOCKSTEP_HOST_REAL_TRANSPORT_INTERNAL_H
 #define LOCKSTEP_HOST_REAL_TRANSPORT_INTERNAL_H
 
@@ -27,8 +28,9 @@ struct link {
 struct peer {
     struct transport *transport;
     uint32_t node;
-    char *address;
-    bool dialled; /* by us */
+    char *address; /* NULL: a client's, which is not needed */
+    bool dialled;  /* by us */
+    bool enrolled; /* by the directory, while the node ran */
     struct link *link;    /* that is up, or NULL */
     struct link *dialing; /* or NULL */
     uv_getaddrinfo_t resolve;
@@ -50,8 +52,10 @@ struct transport {
     struct node *node;
     struct report *report;
     uint32_t self;
-    struct peer *peers;
-    uint32_t peer_count;
+    bool client;
+    struct peer **peers;
+    uint32_t peer_count, peer_capacity;
+    uint64_t followed; /* version of the directory */
     uv_poll_t listener;
     uv_timer_t timer;
     int listener_fd;
@@ -78,7 +82,6 @@ void link_want_write(struct link *link, bool wanted);
 void peer_adopt(struct peer *peer, struct link *link, const struct greeting *greeting);
 /* Its link is being closed: tells the node, and dials again if that is ours to do. */
 void peer_unlinked(struct peer *peer);
-struct peer *peer_find(struct transport *transport, uint32_t node);
 /* A dialled connection has failed; another attempt follows. `why` is a sentence for the log. */
 void peer_dial_failed(struct peer *peer, const char *why);
 /* Makes sure that the timer fires at the next moment that matters. */
@@ -87,5 +90,14 @@ void transport_schedule(struct transport *transport);
 void transport_complain(struct transport *transport, struct peer *peer, const char *sentence);
 /* Reads what the peer sent into its buffer and gives it to the node. */
 void peer_read(struct peer *peer);
+
+/* ---- transport_peers.c ---- */
+
+/* NULL: there is no memory. */
+struct peer *peer_new(struct transport *transport, const struct transport_peer *from);
+void peer_free(struct peer *peer);
+struct peer *peer_find(struct transport *transport, uint32_t node);
+/* The directory enrols a client that has no place here yet: makes one. NULL: there is no room. */
+struct peer *transport_enrolled(struct transport *transport, uint32_t node);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "contract/effect_hash.h"
 #include "protocol/registry.h"
+#include "protocol/replica/voter.h"
 #include "service/registry.h"
 
 struct replayed {
@@ -36,7 +37,9 @@ static int make_member(struct replay *replay, uint32_t place, char *why, size_t 
     struct recording_group *group = &replay->groups[place];
     struct group_spec *spec = &group->spec;
     struct replayed *member = &replay->members[place];
-    spec->protocol = protocol_find(group->protocol);
+    /* The voter is nobody's choice for a group, so it is not among the protocols that are found by name. */
+    bool client = strcmp(group->protocol, voter_protocol.name) == 0;
+    spec->protocol = client ? &voter_protocol : protocol_find(group->protocol);
     spec->service = service_find(group->service);
     spec->served_by = group->served_by[0] != '\0' ? protocol_find(group->served_by) : NULL;
     bool server_lacks = group->served_by[0] != '\0' && spec->served_by == NULL;

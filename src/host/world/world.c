@@ -9,6 +9,7 @@
  *     world_observe   hash, invariants, digests    world_query    what others may ask
  *     world_trace     what tracers are told        world_disk_faults, world_network_faults  ill disks and links
  *     world_adversary, world_twin, world_member_faults, world_mutate  members that are wrong
+ *     world_attack    the door of attacks that know the protocol
  *
  * Limits: at most 64 nodes and 64 clients; one group. */
 #include "host/world/world.h"
@@ -19,6 +20,7 @@
 #include "base/panic.h"
 #include "base/time.h"
 #include "host/world/world_adversary.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -88,6 +90,7 @@ void world_tuning_largest(struct tuning *out)
     out->append_bytes_max = APPEND_BYTES_MIN << (APPEND_DOUBLINGS - 1);
     out->append_inflight_max = APPENDS_INFLIGHT_MAX;
     out->log_entries_max = 4096;
+    out->checkpoint_interval = 16;
     out->checkpoint_log_bytes = 128 << 10;
     out->service_heap_bytes = SERVICE_HEAP_BYTES;
     out->command_bytes_max = 64 << 10;
@@ -305,6 +308,9 @@ static void happen(struct world *world, const struct schedule_entry *entry)
         break;
     case WORLD_ADVERSARY:
         adversary_act(process, entry->object);
+        break;
+    case WORLD_ATTACK:
+        attack_act(process);
         break;
     case WORLD_ALARM:
         world->options.alarm.rings(world->options.alarm.context, world, (uint64_t)(uintptr_t)entry->object);

@@ -3,8 +3,8 @@
  *
  * Traitors tell one another everything, and each signs what it likes. What loyal members signed, they have from the
  * messages that were sent to them, of this round too: a traitor may wait for those before it speaks. So the chains of
- * loyal commanders are each one that traitors were sent, as it is and under its own signature; and forged ones, in which
- * the commander signs a value that it never sent. */
+ * loyal commanders are each one that traitors were sent, as it is and under its own signature; and forged ones, in
+ * which the commander signs a value that it never sent. */
 #include "lab/judge/explore_rounds.h"
 #include "protocol/consensus/signed_messages.h"
 

@@ -11,11 +11,13 @@
 #include "protocol/consensus/flooding.h"
 #include "protocol/consensus/oral_messages.h"
 #include "protocol/consensus/paxos.h"
+#include "protocol/consensus/pbft.h"
 #include "protocol/consensus/raft.h"
 #include "protocol/consensus/signed_messages.h"
 #include "protocol/consensus/synod.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
+#include "protocol/replica/anti_entropy.h"
 
 const struct explore_property *explore_property_of(const struct protocol *protocol)
 {
@@ -25,6 +27,7 @@ const struct explore_property *explore_property_of(const struct protocol *protoc
     } list[] = {{&raft_protocol, &explore_raft_property},
                 {&paxos_protocol, &explore_paxos_property},
                 {&synod_protocol, &explore_synod_property},
+                {&pbft_protocol, &explore_pbft_property},
                 {&two_phase_commit_protocol, &explore_two_phase_commit_property},
                 {&two_generals_protocol, &explore_two_generals_property},
                 {&flooding_protocol, &explore_flooding_property},
@@ -42,6 +45,7 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
 {
     static const struct explore_timer raft[] = {
         {"election", 0, 1, 2, false}, {"heartbeat", 0, 2, 0, false}, {"read", 0, 3, 0, false}};
+    static const struct explore_timer pbft[] = {{"view", 0, 1, 0, false}, {"status", 0, 2, 0, false}};
     static const struct explore_timer two_phase_commit[] = {{"wait", 0, 0, EXPLORE_UNLIMITED, false},
                                                             {"ready", 0, 1, EXPLORE_UNLIMITED, false},
                                                             {"resend", 0, 2, EXPLORE_UNLIMITED, false}};
@@ -59,12 +63,20 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
         memcpy(out, two_phase_commit, sizeof two_phase_commit);
         return sizeof two_phase_commit / sizeof two_phase_commit[0];
     }
+    if (protocol == &pbft_protocol) {
+        memcpy(out, pbft, sizeof pbft);
+        return sizeof pbft / sizeof pbft[0];
+    }
     if (protocol == &two_generals_protocol) { /* dawn never comes: whatever may happen, may happen before it */
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
         return 1;
     }
     if (protocol == &synod_protocol)
         return explore_synod_timers(out);
+    if (protocol == &anti_entropy_protocol) {
+        *out = (struct explore_timer){"digest", 0, 0, 1, true};
+        return 1;
+    }
     const struct explore_property *property = explore_property_of(protocol);
     if (property != NULL && property->rounds) {
         *out = (struct explore_timer){"round", 0, ROUNDS_TIMER, EXPLORE_UNLIMITED, false};
@@ -98,16 +110,18 @@ void explore_usual(const struct protocol *protocol, struct explore_config *out)
 {
     bool elects = protocol == &raft_protocol || protocol == &paxos_protocol;
     bool commits = protocol == &two_phase_commit_protocol;
+    bool lies = protocol == &pbft_protocol; /* its primaries follow from its members' places: no symmetry */
     *out = (struct explore_config){.protocol = protocol,
                                    .property = explore_property_of(protocol),
-                                   .nodes = elects || commits ? 3 : 2,
+                                   .nodes = lies ? 4 : elects || commits ? 3 : 2,
                                    .requests = 1,
+                                   .request_at = lies ? 1 : 0,
                                    .copies = 1,
-                                   .fifo = elects,
-                                   .synchronous = elects,
+                                   .fifo = elects || lies,
+                                   .synchronous = elects || lies,
                                    .doubling = commits,
                                    .restarts = true,
-                                   .symmetry = true,
+                                   .symmetry = !lies,
                                    .reduction = true};
     out->timer_count = explore_timers_of(protocol, out->timers);
     if (out->property != NULL && out->property->rounds)

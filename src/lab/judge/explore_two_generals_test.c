@@ -13,7 +13,8 @@
 
 enum { BOUND_MAX = 8 };
 
-/* One plan with that bound, or for the audit two with any up to it; dawn does not come, so that whatever may still happen is waited for. */
+/* One plan with that bound, or for the audit two with any up to it; dawn does not come, so that whatever may still
+ * happen is waited for. */
 static struct explore_result explore(uint32_t bound, uint32_t losses, bool audit)
 {
     const struct explore_config config = {

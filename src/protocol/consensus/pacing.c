@@ -214,10 +214,3 @@ bool pacing_lost(struct peer *peer, uint64_t beat, uint64_t received)
     peer->checked_beat = 0;
     return peer->pace == PACE_STREAM && received < peer->checked_mark;
 }
-
-void pacing_canonical(const struct peers *peers, const struct peer *peer, struct canon *out)
-{
-    canon_u64(out, peer->flight_count);
-    for (uint32_t i = 0; i < peer->flight_count; i++)
-        canon_u64(out, peer->flights[(peer->flight_first + i) % peers->flight_max].last);
-}

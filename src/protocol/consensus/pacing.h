@@ -59,7 +59,4 @@ void pacing_answered(const struct peers *peers, struct peer *peer, uint64_t mark
 /* Its answer to a beat says what it has received. True when something that was sent before that beat is lost. */
 bool pacing_lost(struct peer *peer, uint64_t beat, uint64_t received);
 
-/* Unanswered messages by their marks (contract/canon.h). */
-void pacing_canonical(const struct peers *peers, const struct peer *peer, struct canon *out);
-
 #endif

@@ -78,39 +78,15 @@ static void canon_candidate(struct canon *out, const struct paxos *self)
     }
 }
 
-/* What a leader knows of one member. */
-static void canon_acceptor(struct canon *out, const struct paxos *self, uint32_t place)
-{
-    const struct peer *peer = &self->peers.list[place];
-    canon_u8(out, (uint8_t)peer->pace);
-    canon_u8(out, peer->voter);
-    canon_u8(out, peer->paused);
-    canon_u8(out, peer->quick);
-    canon_u8(out, peer->told);
-    canon_u8(out, peer->heard);
-    canon_u64(out, peer->match);
-    canon_u64(out, peer->next);
-    canon_u64(out, peer->checked_beat);
-    canon_u64(out, peer->checked_beat != 0 ? peer->checked_mark : 0);
-    pacing_canonical(&self->peers, peer, out);
-    canon_u64(out, peer->read_gathered);
-    canon_u64(out, peer->read_flying);
-    canon_u64(out, self->peers.beat_quorum.value[place]);
-}
-
 static void canon_leader(struct canon *out, const struct paxos *self, uint64_t stored)
 {
     canon_u64(out, self->takeover_last);
     canon_position(out, self->takeover_renew, stored);
     canon_u64(out, self->own_match);
-    canon_u64(out, self->peers.beat);
-    canon_u8(out, self->peers.beat_due);
-    canon_u8(out, self->peers.heartbeat_due);
-    canon_u8(out, self->peers.commit_due);
-    canon_u8(out, self->peers.told_due);
     canon_u64(out, self->checkpoint_wanted);
+    peers_canonical_leader(&self->peers, out);
     for (uint32_t i = 0; i < self->peers.count; i++)
-        canon_acceptor(out, self, canon_place(out, i));
+        canon_u64(out, self->peers.list[canon_place(out, i)].next);
 }
 
 static void canon_checkpoints(struct canon *out, const struct paxos *self)

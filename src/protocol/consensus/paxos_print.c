@@ -42,18 +42,6 @@ static void print_slots(struct text *out, const struct paxos_window *window)
     text_add(out, "]");
 }
 
-static void print_leader(struct text *out, const struct paxos *self)
-{
-    text_add(out, " match=");
-    for (uint32_t i = 0; i < self->peers.count; i++) {
-        text_add(out, i == 0 ? "" : ",");
-        text_add_u64(out, self->peers.list[i].node);
-        text_add(out, self->peers.list[i].voter ? ":" : "?:");
-        text_add_u64(out, self->peers.list[i].match);
-    }
-    number(out, "beat", self->peers.beat);
-}
-
 static void print_candidate(struct text *out, const struct paxos *self)
 {
     text_add(out, " reported=");
@@ -84,12 +72,14 @@ void paxos_print(const void *member, struct text *out)
     print_slots(out, &self->window);
     number(out, "written", self->disk.written);
     number(out, "stored", self->disk.stored);
-    if (self->role == PAXOS_LEADER)
-        print_leader(out, self);
-    else if (self->role == PAXOS_CANDIDATE)
+    if (self->role == PAXOS_LEADER) {
+        peers_print(&self->peers, out);
+        number(out, "beat", self->peers.beat);
+    } else if (self->role == PAXOS_CANDIDATE) {
         print_candidate(out, self);
-    else
+    } else {
         number(out, "matched", self->matched);
+    }
     if (self->checkpoint_slot > 0)
         number(out, "checkpoint", self->checkpoint_slot);
     if (self->adopt_pending)

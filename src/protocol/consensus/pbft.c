@@ -90,6 +90,7 @@ struct pbft_slot *pbft_slot(struct pbft *self, uint64_t number)
     struct pbft_slot *slot = &self->slots[number % self->window];
     if (slot->number == number)
         return slot;
+    self->top = number > self->top ? number : self->top;
     struct pbft_saying *says = slot->says;
     memset(says, 0, self->member_count * sizeof *says);
     *slot = (struct pbft_slot){.number = number, .says = says};
@@ -218,9 +219,9 @@ static void step(void *member, const struct event *event, struct effects *out)
 
 /* ---- sizes and creation ---- */
 
-static uint64_t interval_of(const struct group_spec *spec)
+uint64_t pbft_interval(const struct group_spec *spec)
 {
-    uint64_t interval = spec->tuning.log_entries_max / 256;
+    uint64_t interval = spec->tuning.checkpoint_interval;
     if (interval < PBFT_INTERVAL_MIN)
         return PBFT_INTERVAL_MIN;
     return interval > PBFT_INTERVAL_MAX ? PBFT_INTERVAL_MAX : interval;
@@ -228,7 +229,7 @@ static uint64_t interval_of(const struct group_spec *spec)
 
 static uint64_t known_each(const struct group_spec *spec)
 {
-    return 10 * interval_of(spec) + PBFT_REQUESTS_EACH;
+    return 10 * pbft_interval(spec) + PBFT_REQUESTS_EACH;
 }
 
 /* Of those who have room for requests of their own. */
@@ -239,7 +240,7 @@ static size_t rooms(const struct group_spec *spec)
 
 static uint32_t clients_max(const struct group_spec *spec)
 {
-    uint64_t window = 2 * interval_of(spec);
+    uint64_t window = 2 * pbft_interval(spec);
     return window > PBFT_CLIENTS_MAX ? (uint32_t)window : PBFT_CLIENTS_MAX;
 }
 
@@ -259,11 +260,11 @@ static uint32_t bucket_count(const struct group_spec *spec)
 
 static size_t heap_bytes(const struct group_spec *spec)
 {
-    size_t members = spec->member_count, window = 2 * (size_t)interval_of(spec), change = pbft_change_max(spec);
+    size_t members = spec->member_count, window = 2 * (size_t)pbft_interval(spec), change = pbft_change_max(spec);
     size_t bytes = sizeof(struct pbft) + window * (sizeof(struct pbft_slot) + members * sizeof(struct pbft_saying));
     bytes += rooms(spec) * known_each(spec) * sizeof(struct pbft_known);
     bytes += (members + clients_max(spec)) * sizeof(struct pbft_client) + part_max(spec);
-    bytes += (rooms(spec) + bucket_count(spec)) * sizeof(uint32_t) + PBFT_LOOKS_MAX * sizeof(struct pbft_look);
+    bytes += (2 * rooms(spec) + bucket_count(spec)) * sizeof(uint32_t) + PBFT_LOOKS_MAX * sizeof(struct pbft_look);
     bytes += members * (sizeof(struct pbft_peer) + members * sizeof(struct pbft_heard_ack) + change + 16);
     bytes += members * (change + 8 + 2 * sizeof(uint32_t)) + 3 * change;
     return bytes + bytes / 4 + ((size_t)256 << 10);
@@ -272,7 +273,7 @@ static size_t heap_bytes(const struct group_spec *spec)
 /* The longest steps go over the whole window: each number may be accepted, prepared and voted for. */
 static uint32_t effects_max(const struct group_spec *spec)
 {
-    return (uint32_t)(2 * interval_of(spec)) * 5 + 4 * PBFT_DELIVERIES_MAX + 4 * PBFT_PROPOSALS_MAX +
+    return (uint32_t)(2 * pbft_interval(spec)) * 5 + 4 * PBFT_DELIVERIES_MAX + 4 * PBFT_PROPOSALS_MAX +
            4 * PBFT_RESENDS_MAX + PBFT_READ_RANGES_MAX + PBFT_LOOKS_MAX + PBFT_HAVE_MAX + 4 * spec->member_count + 64;
 }
 
@@ -282,11 +283,17 @@ static size_t scratch_max(const struct group_spec *spec)
            PBFT_HAVE_MAX * (PBFT_DIGEST_SIZE + 8);
 }
 
-static void *take(struct heap *heap, size_t size)
+/* Not touched before it is used: most of what the window could need never is. */
+static void *reserve(struct heap *heap, size_t size)
 {
-    void *block = heap_alloc_zero(heap, size);
+    void *block = heap_alloc(heap, size);
     invariant(block != NULL, "heap_size covers what a member takes");
     return block;
+}
+
+static void *take(struct heap *heap, size_t size)
+{
+    return memset(reserve(heap, size), 0, size);
 }
 
 static void make_peers(struct pbft *self, struct heap *heap)
@@ -299,7 +306,7 @@ static void make_peers(struct pbft *self, struct heap *heap)
     for (uint32_t i = 0; i < self->member_count; i++) {
         self->peers[i].node = spec->members[i];
         self->peers[i].acks = take(heap, self->member_count * sizeof *self->peers[i].acks);
-        self->peers[i].change.body = take(heap, pbft_change_max(spec));
+        self->peers[i].change.body = reserve(heap, pbft_change_max(spec));
         if (i != self->self_place)
             self->others[others++] = spec->members[i];
     }
@@ -316,7 +323,7 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     self->self_place = (uint32_t)spec_member_place(spec, spec->self);
     self->k = (spec->member_count - 1) / 3;
     self->quorum = (spec->member_count + self->k) / 2 + 1;
-    self->interval = interval_of(spec);
+    self->interval = pbft_interval(spec);
     self->window = 2 * self->interval;
     self->view = 1;
     self->active = true;
@@ -326,23 +333,24 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     make_peers(self, heap);
     self->slots = take(heap, self->window * sizeof *self->slots);
     for (uint64_t i = 0; i < self->window; i++)
-        self->slots[i].says = take(heap, self->member_count * sizeof(struct pbft_saying));
+        self->slots[i].says = reserve(heap, self->member_count * sizeof(struct pbft_saying));
     self->known_each = (uint32_t)known_each(spec);
-    self->known = take(heap, rooms(spec) * self->known_each * sizeof *self->known);
-    self->known_hint = take(heap, rooms(spec) * sizeof *self->known_hint);
+    self->known = reserve(heap, rooms(spec) * self->known_each * sizeof *self->known);
+    self->known_free = take(heap, rooms(spec) * sizeof *self->known_free);
+    self->known_top = take(heap, rooms(spec) * sizeof *self->known_top);
     self->bucket_mask = bucket_count(spec) - 1;
     self->buckets = take(heap, (self->bucket_mask + (size_t)1) * sizeof *self->buckets);
     self->clients_max = clients_max(spec);
     self->clients = take(heap, (self->member_count + (size_t)self->clients_max) * sizeof *self->clients);
-    self->part = take(heap, part_max(spec));
+    self->part = reserve(heap, part_max(spec));
     self->client_count = self->member_count;
     for (uint32_t i = 0; i < self->member_count; i++)
         self->clients[i].node = spec->members[i];
     self->looks = take(heap, PBFT_LOOKS_MAX * sizeof *self->looks);
     size_t change = pbft_change_max(spec);
-    self->change_body = take(heap, change);
-    self->state_body = take(heap, 2 * change);
-    self->new_view = take(heap, self->member_count * (change + 8));
+    self->change_body = reserve(heap, change);
+    self->state_body = reserve(heap, 2 * change);
+    self->new_view = reserve(heap, self->member_count * (change + 8));
     return self;
 }
 

@@ -15,7 +15,7 @@
  * only), pbft_look.c (reads of clients that compare answers), pbft_agree.c (the three phases, execution), pbft_choose.c (what
  * a set of VIEW-CHANGEs decides; pure), pbft_view.c (view change), pbft_checkpoint.c (checkpoints, water marks, state
  * transfer), pbft_status.c (what others lack), pbft_restore.c (restart), pbft_recover.c (restart without a disk),
- * pbft_check.c (invariants), pbft_print.c (state for people and for the explorer).
+ * pbft_check.c (invariants), pbft_print.c (state for people), pbft_canonical.c (for the explorer).
  *
  * Deviations. The view change is that of MACs (Castro02, section 3.2.4), for signatures too; the new primary sends the
  * VIEW-CHANGEs themselves, and a member believes those that it got itself or that k+1 others acknowledged to it. What

@@ -121,11 +121,23 @@ void pbft_slot_advance(struct pbft *self, struct pbft_slot *slot, struct effects
     commit_told(self, slot);
 }
 
+/* Neither a request nor the disk can change anything for it in this view. */
+static bool settled(const struct pbft *self, uint64_t number)
+{
+    const struct pbft_slot *slot = pbft_slot_known(self, number);
+    return slot != NULL && slot->committed && (slot->prepared.view == self->view || !pbft_votes(self));
+}
+
 void pbft_window_advance(struct pbft *self, struct effects *out)
 {
-    for (uint64_t i = 0; i < self->window; i++)
-        if (self->slots[i].number > self->stable.number)
-            pbft_slot_advance(self, &self->slots[i], out);
+    if (self->unsettled <= self->stable.number)
+        self->unsettled = self->stable.number + 1;
+    while (settled(self, self->unsettled))
+        self->unsettled++;
+    uint64_t last = self->stable.number + self->window;
+    for (uint64_t n = self->unsettled; n <= self->top && n <= last; n++)
+        if (pbft_slot_known(self, n) != NULL)
+            pbft_slot_advance(self, &self->slots[n % self->window], out);
 }
 
 void pbft_offer(struct pbft *self, uint64_t number, const struct pbft_value *value, bool vouched, struct effects *out)

@@ -94,6 +94,20 @@ static void executed(struct pbft_client *client, struct pbft_known *known)
         client->executed = last;
 }
 
+/* What was ordered too early has its turn now. */
+static void unpark_next(struct pbft *self, const struct pbft_client *client)
+{
+    bool any = false;
+    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
+        bool next = at->parked && at->origin == client->node && at->incarnation == client->incarnation &&
+                    at->first_number <= client->executed + 1;
+        if (next)
+            pbft_known_unpark(at);
+        any = any || at->parked;
+    }
+    self->any_parked = any;
+}
+
 void pbft_client_executed(struct pbft *self, struct pbft_known *known)
 {
     struct pbft_client *client = client_take(self, known->origin);
@@ -101,6 +115,9 @@ void pbft_client_executed(struct pbft *self, struct pbft_known *known)
     if (!known->barrier) {
         executed(client, known);
         known->executed = !known->parked;
+        if (self->any_parked)
+            unpark_next(self, client);
+        self->any_parked = self->any_parked || known->parked;
         return;
     }
     if (pbft_client_done(self, known))

@@ -158,6 +158,50 @@ static void what_few_hold_does_not_hide_what_all_hold(void **state)
     }
 }
 
+/* A primary that restarts asks for the next view alone. Two are left in its view and 4 is down: the two lose patience only
+ * when they hear that the third holds the request too. */
+static void who_waits_for_a_view_alone_still_counts(void **state)
+{
+    (void)state;
+    begin(0);
+    driver->lose = lose_primary;
+    ask(CLIENT, 1, 1);
+    driver_advance(driver, 5 * NS_PER_S);
+    driver->lose = NULL;
+    driver_advance(driver, 2 * NS_PER_S);
+    assert_all_have(1);
+    uint32_t primary = 1 + (uint32_t)(pbft_view(driver_member(driver, 1)->self) - 1) % MEMBERS;
+    assert_int_equal(primary, 2);
+    driver_crash(driver, 4);
+    driver_crash(driver, primary);
+    driver_restart(driver, primary, START_RESTARTED);
+    driver_advance(driver, NS_PER_S);
+    for (uint32_t node = 1; node <= 3; node++)
+        driver_client_request(driver, node, CLIENT, 1, 2, OP_ADD, span_string("a"));
+    driver_advance(driver, 10 * NS_PER_S);
+    for (uint32_t node = 1; node <= 3; node++)
+        assert_int_equal(((const struct pbft *)driver_member(driver, node)->self)->clients[MEMBERS].executed, 2);
+}
+
+/* Number 2 and 3 of a session are ordered before number 1, which reached the primary late: they execute once it has come,
+ * whether their client hands them in again or not. */
+static void what_was_ordered_too_early_is_ordered_again(void **state)
+{
+    (void)state;
+    begin(0);
+    ask(CLIENT, 1, 2);
+    ask(CLIENT, 1, 3);
+    driver_advance(driver, 20 * NS_PER_MS);
+    uint64_t before = pbft_executed(driver_member(driver, 1)->self);
+    assert_int_equal(before, 2);
+    ask(CLIENT, 1, 1);
+    driver_advance(driver, 20 * NS_PER_MS);
+    const struct pbft *self = driver_member(driver, 2)->self;
+    assert_int_equal(self->clients[MEMBERS].executed, 3);
+    assert_int_equal(pbft_executed(self), 5); /* each of the two had a number in vain */
+    assert_int_equal(pbft_view(self), 1);
+}
+
 static void a_new_life_of_a_client_ends_the_former(void **state)
 {
     (void)state;
@@ -186,7 +230,7 @@ static void nobody_asks_in_a_members_name(void **state)
     assert_all_have(0);
 }
 
-enum { CLIENTS = 64, REQUESTS = 260 }; /* one checkpoint: K is 256 in production's tuning */
+enum { CLIENTS = 64, REQUESTS = 260 }; /* one checkpoint: K is 256 in these tests */
 
 /* What is remembered of clients is the same at all members, in whatever order they asked. */
 static void members_agree_on_what_they_remember_of_clients(void **state)
@@ -226,7 +270,7 @@ static void the_table_of_clients_is_bounded(void **state)
     static const uint32_t members[] = {1, 2, 3, 4};
     struct group_spec spec = {.self = 1, .members = members, .member_count = 4, .protocol = &pbft_protocol};
     spec_defaults(&spec.tuning);
-    spec.tuning.log_entries_max = 2048;
+    spec.tuning.checkpoint_interval = 8;
     struct pbft *self = pbft_protocol.create(heap_init(region, REGION_SIZE), &spec, 1);
     for (uint32_t i = 0; i < PBFT_CLIENTS_MAX + 8; i++) {
         self->executed++;
@@ -329,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_lacks_a_clients_request_fetches_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_lacks_a_request_hears_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_few_hold_does_not_hide_what_all_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_ordered_too_early_is_ordered_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_for_a_view_alone_still_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_life_of_a_client_ends_the_former, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_asks_in_a_members_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(members_agree_on_what_they_remember_of_clients, set_up, tear_down),

@@ -17,11 +17,13 @@ enum {
     PBFT_TIMER_STATUS = 2, /* now and then: what do others lack, what do I? */
     PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
-    PBFT_INTERVAL_MAX = 256,
+    PBFT_INTERVAL_MAX = 8192,
     PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond five for each number of the window */
     PBFT_DELIVERIES_MAX = 32, /* in one step */
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
+    PBFT_VIEW_RESENDS = 4,    /* STATUSes of one who waits for the same view, for one VIEW-CHANGE that is sent again */
+    PBFT_ACK_RESENDS = 16,    /* the same, for ACKs to one who is not the new primary */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_DIGEST_SIZE = 32,
@@ -65,8 +67,9 @@ struct pbft_slot {
 /* A request that somebody sent and that is not forgotten. */
 struct pbft_known {
     bool used, barrier;
-    bool parked;     /* ordered in vain (a predecessor was missing): waits to be handed in again */
+    bool parked;     /* ordered in vain, a predecessor was missing: it waits for that, or to be handed in again */
     bool executed;   /* here */
+    bool referenced; /* scratch: a number names it */
     bool waited;     /* since the STATUS before the next */
     bool shared;     /* 2k+1 members hold it: it is worth a view change */
     uint32_t origin; /* node */
@@ -123,6 +126,7 @@ struct pbft_peer {
     uint64_t has_next;
     struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
+    uint32_t waits;              /* STATUSes from it while both waited for the same view */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
 
@@ -165,11 +169,15 @@ struct pbft {
     uint64_t told_view; /* VIEW */
     uint64_t next;      /* primary: the number that its next proposal gets */
     struct pbft_slot *slots; /* window entries, at number % window */
+    uint64_t top;       /* no number above it has a slot */
+    uint64_t unsettled; /* below it, numbers of the window wait for nothing in this view (pbft_agree.c) */
     struct pbft_known *known;
     uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
-    uint32_t *known_hint; /* where an empty place is looked for first */
-    uint32_t *buckets, bucket_mask, known_oldest, known_youngest;
+    uint32_t *known_free, *known_top; /* of each room: its free places that were in use before; how many ever were */
+    uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
     uint64_t arrivals;
+    bool any_parked;       /* perhaps */
+    uint32_t relays_skipped;
     uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
@@ -263,7 +271,11 @@ void pbft_tell_view(struct pbft *self, struct effects *out);
 struct pbft_known *pbft_known_find(const struct pbft *self, const uint64_t digest[4]);
 /* All of them, in the order of arrival. Only the one at hand may be dropped meanwhile, after its successor was taken. */
 struct pbft_known *pbft_known_first(const struct pbft *self);
+/* The first that may not be done yet: those before it are. */
+struct pbft_known *pbft_known_open(struct pbft *self);
 struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+/* It may be ordered once more, in the same view too. */
+void pbft_known_unpark(struct pbft_known *known);
 void pbft_known_drop(struct pbft *self, struct pbft_known *known);
 bool pbft_known_done(const struct pbft *self, const struct pbft_known *known);
 void pbft_known_forget_old(struct pbft *self);
@@ -347,13 +359,16 @@ void pbft_on_new_view(struct pbft *self, const struct event *event, struct effec
 void pbft_join(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
-void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out);
+void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out);
+/* K, of the specification. */
+uint64_t pbft_interval(const struct group_spec *spec);
 size_t pbft_change_max(const struct group_spec *spec);
 uint32_t pbft_change_write(struct pbft *self, uint8_t *out);
 void pbft_store_state(struct pbft *self, struct effects *out);
 int64_t pbft_patience_ns(const struct pbft *self);
 
 /* pbft_status.c */
+void pbft_status_arm(struct pbft *self, struct effects *out);
 void pbft_status_due(struct pbft *self, struct effects *out);
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out);
 
@@ -369,7 +384,7 @@ bool pbft_recovery_ends(const struct pbft *self);
 void pbft_restore(struct pbft *self, const struct event *event);
 void pbft_start(struct pbft *self, const struct event *event, struct effects *out);
 
-/* pbft_check.c, pbft_print.c */
+/* pbft_check.c, pbft_print.c, pbft_canonical.c */
 const char *pbft_check(void *member);
 void pbft_print(const void *member, struct text *out);
 void pbft_canonical(const void *member, struct canon *out);

@@ -40,6 +40,23 @@ struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_kn
     return at_link(self, known->younger);
 }
 
+/* What is done stays so. */
+struct pbft_known *pbft_known_open(struct pbft *self)
+{
+    struct pbft_known *known = at_link(self, self->known_open);
+    while (known != NULL && pbft_known_done(self, known)) {
+        self->known_open = known->younger;
+        known = pbft_known_next(self, known);
+    }
+    return known;
+}
+
+static uint32_t room_of(const struct pbft *self, uint32_t origin)
+{
+    int place = spec_member_place(self->spec, origin);
+    return place >= 0 ? (uint32_t)place : self->member_count + origin % PBFT_CLIENTS_MAX;
+}
+
 void pbft_known_drop(struct pbft *self, struct pbft_known *known)
 {
     uint32_t *link = &self->buckets[bucket_of(self, known->digest)];
@@ -49,7 +66,17 @@ void pbft_known_drop(struct pbft *self, struct pbft_known *known)
     struct pbft_known *older = at_link(self, known->older), *younger = at_link(self, known->younger);
     *(older != NULL ? &older->younger : &self->known_oldest) = known->younger;
     *(younger != NULL ? &younger->older : &self->known_youngest) = known->older;
-    *known = (struct pbft_known){0};
+    if (self->known_open == link_of(self, known))
+        self->known_open = known->younger;
+    uint32_t *free = &self->known_free[room_of(self, known->origin)];
+    *known = (struct pbft_known){.chain = *free};
+    *free = link_of(self, known);
+}
+
+void pbft_known_unpark(struct pbft_known *known)
+{
+    known->proposed = known->parked ? 0 : known->proposed;
+    known->parked = false;
 }
 
 static void insert(struct pbft *self, struct pbft_known *known, const struct pbft_known *fresh)
@@ -64,6 +91,8 @@ static void insert(struct pbft *self, struct pbft_known *known, const struct pbf
     *bucket = link;
     *(youngest != NULL ? &youngest->younger : &self->known_oldest) = link;
     self->known_youngest = link;
+    if (self->known_open == 0)
+        self->known_open = link;
 }
 
 bool pbft_known_done(const struct pbft *self, const struct pbft_known *known)
@@ -71,53 +100,57 @@ bool pbft_known_done(const struct pbft *self, const struct pbft_known *known)
     return known->executed || pbft_client_done(self, known);
 }
 
-static bool value_is(const struct pbft_value *value, const struct pbft_known *known)
+static void refer(const struct pbft *self, const struct pbft_value *value)
 {
-    return memcmp(value->digest, known->digest, sizeof known->digest) == 0;
+    struct pbft_known *known = pbft_known_find(self, value->digest);
+    if (known != NULL)
+        known->referenced = true;
 }
 
-static bool referenced(const struct pbft *self, const struct pbft_known *known)
+/* Which of them does a number of the window name? */
+static void mark_referenced(const struct pbft *self)
 {
-    for (uint64_t i = 0; i < self->window; i++) {
-        const struct pbft_slot *slot = &self->slots[i];
-        if (slot->number <= self->stable.number)
+    for (struct pbft_known *known = pbft_known_first(self); known != NULL; known = pbft_known_next(self, known))
+        known->referenced = false;
+    for (uint64_t n = self->stable.number + 1; n <= self->stable.number + self->window && n <= self->top; n++) {
+        const struct pbft_slot *slot = pbft_slot_known(self, n);
+        if (slot == NULL)
             continue;
-        if ((slot->offer.view != 0 && value_is(&slot->offer.value, known)) ||
-            (slot->prepared.view != 0 && value_is(&slot->prepared.value, known)) ||
-            (slot->committed && value_is(&slot->committed_value, known)))
-            return true;
-        for (uint32_t j = 0; j < slot->accept_count; j++)
-            if (value_is(&slot->accepts[j].value, known))
-                return true;
+        if (slot->offer.view != 0)
+            refer(self, &slot->offer.value);
+        if (slot->prepared.view != 0)
+            refer(self, &slot->prepared.value);
+        if (slot->committed)
+            refer(self, &slot->committed_value);
+        for (uint32_t i = 0; i < slot->accept_count; i++)
+            refer(self, &slot->accepts[i].value);
     }
-    return false;
 }
 
-static uint32_t room_of(const struct pbft *self, uint32_t origin)
+/* The oldest of a room that nothing refers to goes. */
+static void make_room(struct pbft *self, uint32_t room)
 {
-    int place = spec_member_place(self->spec, origin);
-    return place >= 0 ? (uint32_t)place : self->member_count + origin % PBFT_CLIENTS_MAX;
+    mark_referenced(self);
+    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at))
+        if (room_of(self, at->origin) == room && !at->referenced) {
+            pbft_known_drop(self, at);
+            return;
+        }
 }
 
-/* An empty place for one more of this origin, where need be that of the oldest that nothing refers to. */
+/* An empty place for one more of this origin. */
 static struct pbft_known *place_for(struct pbft *self, uint32_t origin)
 {
-    uint32_t room = room_of(self, origin), most = self->known_each;
-    struct pbft_known *each = &self->known[(size_t)room * most];
-    for (uint32_t i = 0; i < most; i++) {
-        uint32_t at = (self->known_hint[room] + i) % most;
-        if (each[at].used)
-            continue;
-        self->known_hint[room] = at + 1;
-        return &each[at];
+    uint32_t room = room_of(self, origin);
+    if (self->known_free[room] == 0 && self->known_top[room] == self->known_each)
+        make_room(self, room);
+    struct pbft_known *free = at_link(self, self->known_free[room]);
+    if (free != NULL) {
+        self->known_free[room] = free->chain;
+        return free;
     }
-    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
-        if (room_of(self, at->origin) != room || referenced(self, at))
-            continue;
-        pbft_known_drop(self, at);
-        return at;
-    }
-    return NULL;
+    bool full = self->known_top[room] == self->known_each;
+    return full ? NULL : &self->known[(size_t)room * self->known_each + self->known_top[room]++];
 }
 
 /* Called at each checkpoint: what was executed goes, and what nobody ordered for two of them (its origin sends it again
@@ -125,9 +158,10 @@ static struct pbft_known *place_for(struct pbft *self, uint32_t origin)
 void pbft_known_forget_old(struct pbft *self)
 {
     struct pbft_known *next;
+    mark_referenced(self);
     for (struct pbft_known *known = pbft_known_first(self); known != NULL; known = next) {
         next = pbft_known_next(self, known);
-        if (referenced(self, known))
+        if (known->referenced)
             continue;
         if (pbft_known_done(self, known) || known->parked || ++known->checkpoints > 2)
             pbft_known_drop(self, known);
@@ -164,7 +198,7 @@ struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct spa
     pbft_digest(bytes, digest);
     struct pbft_known *known = pbft_known_find(self, digest);
     if (known != NULL) {
-        known->parked = false;
+        pbft_known_unpark(known);
         return known;
     }
     struct pbft_known fresh = {

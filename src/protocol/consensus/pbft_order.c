@@ -10,7 +10,7 @@ static bool orderable(const struct pbft *self, const struct pbft_known *known)
 static struct pbft_known *next_request(struct pbft *self)
 {
     struct pbft_known *best;
-    for (best = pbft_known_first(self); best != NULL && !orderable(self, best);)
+    for (best = pbft_known_open(self); best != NULL && !orderable(self, best);)
         best = pbft_known_next(self, best);
     if (best == NULL || best->barrier)
         return best;
@@ -48,7 +48,7 @@ void pbft_propose(struct pbft *self, const struct event *event, struct effects *
  * nobody can show, and then all wait for it. */
 static uint64_t offered(const struct pbft *self)
 {
-    for (uint64_t n = self->executed + 1; n <= self->stable.number + self->window; n++) {
+    for (uint64_t n = self->executed + 1; n <= self->top; n++) {
         const struct pbft_slot *slot = pbft_slot_known(self, n);
         if (slot != NULL && slot->offer.view == self->view)
             return n;
@@ -56,11 +56,11 @@ static uint64_t offered(const struct pbft *self)
     return 0;
 }
 
-static uint64_t awaits(const struct pbft *self)
+static uint64_t awaits(struct pbft *self)
 {
     if (pbft_leads(self) || self->forgot)
         return 0;
-    const struct pbft_known *oldest = pbft_known_first(self);
+    const struct pbft_known *oldest = pbft_known_open(self);
     while (oldest != NULL && (oldest->parked || !oldest->shared || pbft_known_done(self, oldest)))
         oldest = pbft_known_next(self, oldest);
     uint64_t number = oldest == NULL ? offered(self) : 0;

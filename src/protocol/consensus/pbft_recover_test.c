@@ -58,7 +58,7 @@ static void begin(uint32_t ablations)
 {
     struct tuning tuning;
     spec_defaults(&tuning);
-    tuning.log_entries_max = 2048; /* K = 8, L = 16 */
+    tuning.checkpoint_interval = 8; /* K = 8, L = 16 */
     driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, ablations, 1, &tuning);
 }
 

@@ -40,6 +40,10 @@ void pbft_relay_learn(const struct pbft *self, struct pbft_known *known)
 void pbft_relay_due(struct pbft *self, struct effects *out)
 {
     uint8_t bytes[PBFT_HAVE_MAX * PBFT_DIGEST_SIZE];
+    /* Nobody orders while a view changes; but who waits for the next one alone must still be counted by the others. */
+    if (!self->active && ++self->relays_skipped < PBFT_VIEW_RESENDS)
+        return;
+    self->relays_skipped = 0;
     uint64_t last = self->told_arrival;
     uint32_t count = 0, passed = 0;
     /* From where the last message ended, so that nobody's many keep another's one from being told of. */

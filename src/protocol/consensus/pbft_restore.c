@@ -142,5 +142,8 @@ void pbft_start(struct pbft *self, const struct event *event, struct effects *ou
     /* Its NEW-VIEW is forgotten, so it could not bring those into the view who have not heard of it. */
     if (pbft_leads(self) && self->view > 1)
         pbft_view_change(self, self->view + 1, out);
-    pbft_status_due(self, out);
+    if (start->kind == START_FIRST)
+        pbft_status_arm(self, out); /* nobody lacks anything */
+    else
+        pbft_status_due(self, out);
 }

@@ -8,7 +8,7 @@ static void fetch_missing(struct pbft *self, struct effects *out)
 {
     uint32_t asked = 0;
     uint64_t last = self->stable.number + self->window;
-    for (uint64_t n = self->stable.number + 1; n <= last && asked < PBFT_RESENDS_MAX; n++) {
+    for (uint64_t n = self->stable.number + 1; n <= last && n <= self->top && asked < PBFT_RESENDS_MAX; n++) {
         const struct pbft_slot *slot = pbft_slot_known(self, n);
         if (slot == NULL)
             continue;
@@ -24,6 +24,12 @@ static void fetch_missing(struct pbft *self, struct effects *out)
     }
 }
 
+void pbft_status_arm(struct pbft *self, struct effects *out)
+{
+    self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
+    effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
+}
+
 void pbft_status_due(struct pbft *self, struct effects *out)
 {
     const struct pbft_status status = {
@@ -35,8 +41,7 @@ void pbft_status_due(struct pbft *self, struct effects *out)
     if (self->checkpoint_failed && self->pending_number == self->executed && !self->adopt_pending)
         pbft_checkpoint_take(self, out);
     pbft_adopt_if_behind(self, out);
-    self->status_at_ns = self->now_ns + self->spec->tuning.heartbeat_ns;
-    effect_arm(out, PBFT_SLOT, PBFT_TIMER_STATUS, 0, self->status_at_ns);
+    pbft_status_arm(self, out);
 }
 
 /* `together`: it is active in the same view, so votes of that are of use to it. */
@@ -55,6 +60,23 @@ static void send_votes(struct pbft *self, uint64_t number, uint32_t to, bool tog
         pbft_send_commit(self, slot, to, out);
 }
 
+/* All heard of each VIEW-CHANGE and ACK when it was made, so most who wait for a view lack nothing but time: what would
+ * be n*n messages between two STATUSes is sent seldom to them, and at once to who is behind. */
+static void send_view(struct pbft *self, struct pbft_peer *peer, const struct pbft_status *status, struct effects *out)
+{
+    bool same = status->view == self->view && status->active == 0;
+    if (status->view < self->view || (same && self->active)) {
+        pbft_send_view(self, peer->node, true, out);
+        return;
+    }
+    if (!same)
+        return;
+    bool leads = peer->node == self->peers[pbft_primary_place(self, self->view)].node;
+    if (peer->waits % PBFT_VIEW_RESENDS == 0)
+        pbft_send_view(self, peer->node, leads || peer->waits % PBFT_ACK_RESENDS == 0, out);
+    peer->waits++;
+}
+
 void pbft_on_status(struct pbft *self, const struct event *event, struct effects *out)
 {
     const struct pbft_status *status = event->message.body;
@@ -68,8 +90,7 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     if (peer->answered_ns != 0 && self->now_ns - peer->answered_ns < self->spec->tuning.heartbeat_ns / 2)
         return;
     peer->answered_ns = self->now_ns;
-    if (status->view < self->view || (status->view == self->view && status->active == 0))
-        pbft_send_view(self, to, out);
+    send_view(self, peer, status, out);
     uint64_t newest = self->marks[self->mark_count - 1].number;
     if (status->stable < newest || status->executed < newest)
         pbft_send_checkpoint(self, to, out);

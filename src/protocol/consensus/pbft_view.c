@@ -9,11 +9,8 @@
 
 size_t pbft_change_max(const struct group_spec *spec)
 {
-    uint64_t interval = spec->tuning.log_entries_max / 256;
-    interval = interval < PBFT_INTERVAL_MIN ? PBFT_INTERVAL_MIN
-                                            : interval > PBFT_INTERVAL_MAX ? PBFT_INTERVAL_MAX : interval;
     return PBFT_CHANGE_HEAD_SIZE + PBFT_MARKS_MAX * PBFT_MARK_SIZE +
-           2 * interval * (1 + PBFT_ACCEPTS_MAX) * PBFT_ENTRY_SIZE;
+           2 * pbft_interval(spec) * (1 + PBFT_ACCEPTS_MAX) * PBFT_ENTRY_SIZE;
 }
 
 int64_t pbft_patience_ns(const struct pbft *self)
@@ -113,6 +110,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
     uint64_t end = pbft_choose_end(&self->set, start.number);
     self->view = view;
     self->active = true;
+    self->unsettled = 0;
     self->awaited = 0;
     self->deadline_ns = INT64_MAX;
     effect_disarm(out, PBFT_SLOT, PBFT_TIMER_VIEW, 0);
@@ -198,10 +196,10 @@ static void try_new_view(struct pbft *self, struct effects *out)
     self->new_view_size = size;
     self->new_view_of = self->view;
     enter(self, self->view, out);
-    pbft_send_view(self, 0, out);
+    pbft_send_view(self, 0, false, out);
 }
 
-void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out)
+void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out)
 {
     if (!self->active && self->change_size > 0)
         send_change(self, to, out);
@@ -211,7 +209,7 @@ void pbft_send_view(struct pbft *self, uint32_t to, struct effects *out)
                                               .changes = span_of(self->new_view, self->new_view_size)};
         pbft_send(self, to, PBFT_NEW_VIEW, &message, out)->after = pbft_after(self, self->state_position);
     }
-    for (uint32_t i = 0; to != 0 && i < self->member_count; i++)
+    for (uint32_t i = 0; acks && i < self->member_count; i++)
         if (i != self->self_place && self->peers[i].change.view == self->view)
             send_ack(self, i, to, out);
 }
@@ -274,6 +272,7 @@ void pbft_view_change(struct pbft *self, uint64_t view, struct effects *out)
         return;
     self->view = view > self->vote_from ? view : self->vote_from;
     self->active = false;
+    self->unsettled = 0;
     self->awaited = 0;
     self->changes_tried++;
     self->deadline_ns = INT64_MAX;

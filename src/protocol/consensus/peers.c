@@ -200,3 +200,47 @@ void peers_canonical(const struct peers *peers, struct canon *out)
         canon_u8(out, peer->recover_answered);
     }
 }
+
+/* What a leader knows of one member. */
+static void canon_peer(const struct peers *peers, uint32_t place, struct canon *out)
+{
+    const struct peer *peer = &peers->list[place];
+    canon_u8(out, (uint8_t)peer->pace);
+    canon_u8(out, peer->voter);
+    canon_u8(out, peer->paused);
+    canon_u8(out, peer->probe_records);
+    canon_u8(out, peer->quick);
+    canon_u8(out, peer->told);
+    canon_u8(out, peer->heard);
+    canon_u64(out, peer->match);
+    canon_u64(out, peer->checked_beat);
+    canon_u64(out, peer->checked_beat != 0 ? peer->checked_mark : 0);
+    canon_u64(out, peer->flight_count);
+    for (uint32_t i = 0; i < peer->flight_count; i++)
+        canon_u64(out, peer->flights[(peer->flight_first + i) % peers->flight_max].last);
+    canon_u64(out, peer->read_gathered);
+    canon_u64(out, peer->read_flying);
+    canon_u64(out, peers->beat_quorum.value[place]);
+}
+
+void peers_canonical_leader(const struct peers *peers, struct canon *out)
+{
+    canon_u64(out, peers->beat);
+    canon_u8(out, peers->beat_due);
+    canon_u8(out, peers->heartbeat_due);
+    canon_u8(out, peers->commit_due);
+    canon_u8(out, peers->told_due);
+    for (uint32_t i = 0; i < peers->count; i++)
+        canon_peer(peers, canon_place(out, i), out);
+}
+
+void peers_print(const struct peers *peers, struct text *out)
+{
+    text_add(out, " match=");
+    for (uint32_t i = 0; i < peers->count; i++) {
+        text_add(out, i == 0 ? "" : ",");
+        text_add_u64(out, peers->list[i].node);
+        text_add(out, peers->list[i].voter ? ":" : "?:");
+        text_add_u64(out, peers->list[i].match);
+    }
+}

@@ -16,6 +16,7 @@
 #include "contract/effect.h"
 #include "contract/event.h"
 #include "contract/spec.h"
+#include "contract/text.h"
 #include "protocol/consensus/quorum.h"
 
 enum { PEERS_FLIGHTS_MAX = 4096 }; /* bound of tuning.append_inflight_max */
@@ -133,7 +134,12 @@ static inline uint64_t peers_beaten(const struct peers *peers)
     return quorum_reached(&peers->beat_quorum, peers->majority);
 }
 
-/* Lives of the others, and the numbers that were taken from them (contract/canon.h). */
+/* For contract/canon.h: lives of the others, and the numbers that were taken from them; */
 void peers_canonical(const struct peers *peers, struct canon *out);
+/* … and what a leader knows, but for `next`, which only the protocol can tell. */
+void peers_canonical_leader(const struct peers *peers, struct canon *out);
+
+/* match=1:7,2?:0: what each member has; ? is for those that do not count. */
+void peers_print(const struct peers *peers, struct text *out);
 
 #endif

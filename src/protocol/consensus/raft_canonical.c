@@ -54,40 +54,17 @@ static void canon_role(struct canon *out, const struct raft *self)
     canon_u8(out, self->ack_due);
 }
 
-/* What a leader knows of one member. */
-static void canon_follower(struct canon *out, const struct raft *self, uint32_t place)
-{
-    const struct peer *peer = &self->peers.list[place];
-    canon_u8(out, (uint8_t)peer->pace);
-    canon_u8(out, peer->voter);
-    canon_u8(out, peer->paused);
-    canon_u8(out, peer->probe_records);
-    canon_u8(out, peer->quick);
-    canon_u8(out, peer->told);
-    canon_u8(out, peer->heard);
-    canon_u64(out, peer->match);
-    /* Places in the table by the boundary before them; what is no more held is told apart from the base. */
-    bool held = peer->next >= self->log.head && peer->next <= self->log.tail;
-    canon_u8(out, held);
-    canon_u64(out, held ? raft_log_before_index(&self->log, peer->next) : 0);
-    canon_u64(out, peer->checked_beat);
-    canon_u64(out, peer->checked_beat != 0 ? peer->checked_mark : 0);
-    pacing_canonical(&self->peers, peer, out);
-    canon_u64(out, peer->read_gathered);
-    canon_u64(out, peer->read_flying);
-    canon_u64(out, self->peers.beat_quorum.value[place]);
-}
-
 static void canon_leader(struct canon *out, const struct raft *self)
 {
     canon_u64(out, self->term_first);
-    canon_u64(out, self->peers.beat);
-    canon_u8(out, self->peers.beat_due);
-    canon_u8(out, self->peers.heartbeat_due);
-    canon_u8(out, self->peers.commit_due);
-    canon_u8(out, self->peers.told_due);
-    for (uint32_t i = 0; i < self->peers.count; i++)
-        canon_follower(out, self, canon_place(out, i));
+    peers_canonical_leader(&self->peers, out);
+    for (uint32_t i = 0; i < self->peers.count; i++) {
+        /* A place in the table by the boundary before it; what is no more held is told apart from the base. */
+        uint64_t next = self->peers.list[canon_place(out, i)].next;
+        bool held = next >= self->log.head && next <= self->log.tail;
+        canon_u8(out, held);
+        canon_u64(out, held ? raft_log_before_index(&self->log, next) : 0);
+    }
 }
 
 static void canon_candidate(struct canon *out, const struct raft *self)

@@ -31,18 +31,6 @@ static void print_log(struct text *out, const struct raft_log *log)
     text_add(out, "]");
 }
 
-static void print_leader(struct text *out, const struct raft *self)
-{
-    text_add(out, " match=");
-    for (uint32_t i = 0; i < self->peers.count; i++) {
-        text_add(out, i == 0 ? "" : ",");
-        text_add_u64(out, self->peers.list[i].node);
-        text_add(out, self->peers.list[i].voter ? ":" : "?:");
-        text_add_u64(out, self->peers.list[i].match);
-    }
-    number(out, "round", self->peers.beat);
-}
-
 static void print_votes(struct text *out, const struct raft *self)
 {
     text_add(out, " granted=");
@@ -72,12 +60,14 @@ void raft_print(const void *member, struct text *out)
     print_log(out, &self->log);
     number(out, "written", self->disk.written);
     number(out, "stored", self->disk.stored);
-    if (self->role == RAFT_LEADER)
-        print_leader(out, self);
-    else if (self->role == RAFT_CANDIDATE || self->role == RAFT_PRE_CANDIDATE)
+    if (self->role == RAFT_LEADER) {
+        peers_print(&self->peers, out);
+        number(out, "round", self->peers.beat);
+    } else if (self->role == RAFT_CANDIDATE || self->role == RAFT_PRE_CANDIDATE) {
         print_votes(out, self);
-    else
+    } else {
         number(out, "matched", self->matched);
+    }
     if (self->checkpoint_index > 0)
         number(out, "checkpoint", self->checkpoint_index);
     if (self->adopt_pending)

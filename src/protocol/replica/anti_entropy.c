@@ -41,7 +41,7 @@ static void on_start(struct ae_member *self, const struct event_start *start, st
         return;
     }
     effect_view(out, start->incarnation, self->spec->self); /* everybody takes what is asked of it */
-    ae_arm_digest(self, out);
+    ae_arm_digests(self, out);
 }
 
 static void on_message(struct ae_member *self, const struct event_message *message, struct effects *out)
@@ -92,7 +92,7 @@ static void step(void *state, const struct event *event, struct effects *out)
         break;
     case EVENT_TIMEOUT:
         if (!self->inert && event->timeout.name == AE_TIMER_DIGEST)
-            ae_on_digest_due(self, out);
+            ae_on_digest_due(self, event->timeout.key, out);
         break;
     case EVENT_PEER: /* a hint that nobody needs: digests find out */
     case EVENT_TURN:
@@ -128,13 +128,12 @@ static size_t heap_bytes(const struct group_spec *spec)
 
 static uint32_t effects_max(const struct group_spec *spec)
 {
-    (void)spec;
-    return EFFECTS_MAX;
+    return EFFECTS_MAX + spec->member_count; /* START arms a timer for each */
 }
 
 static size_t scratch_max(const struct group_spec *spec)
 {
-    return (size_t)EFFECTS_MAX * EFFECT_SCRATCH_SIZE_MAX + (size_t)ANTI_ENTROPY_QUEUE_MAX * (REASON_SIZE_MAX + 8) +
+    return (size_t)effects_max(spec) * EFFECT_SCRATCH_SIZE_MAX + (size_t)ANTI_ENTROPY_QUEUE_MAX * (REASON_SIZE_MAX + 8) +
            4 * ((size_t)spec->member_count * 8 + 8);
 }
 

@@ -13,9 +13,9 @@
  *
  * An update of a client: the own service is asked whether it can be done, by delivering it as read; an error is the
  * answer, and nothing has happened. Else it gets the next number of this member's updates, is stored, and once it is
- * durable it is delivered, which answers the client, and mailed to all. Mail may be lost: every member tells another
- * one, chosen at random, which updates it holds (a number for each origin); the other sends what that one lacks, and
- * tells its own numbers in return. An update of another member is stored and delivered once it is the next one of its
+ * durable it is delivered, which answers the client, and mailed to all. Mail may be lost: at random times every member
+ * tells another one which updates it holds (a number for each origin); the other sends what that one lacks, and tells
+ * its own numbers in return. An update of another member is stored and delivered once it is the next one of its
  * origin. So each member delivers every update of every member once, those of one origin in their order, and says that
  * it holds an update only when its disk does.
  *

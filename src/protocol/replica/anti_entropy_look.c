@@ -61,8 +61,8 @@ void ae_print(const void *state, struct text *out)
         text_add(out, " inert=yes");
 }
 
-/* Left out of the canonical state, and why: times and the generator, which choose when and with whom digests are
- * exchanged, and every choice is explored; what counts towards the next checkpoint, which an exploration never takes. */
+/* Left out of the canonical state, and why: times, which decide nothing but what time the service is told; the generator,
+ * which spreads timers; what counts towards the next checkpoint, which an exploration never takes. */
 void ae_canonical(const void *state, struct canon *out)
 {
     const struct ae_member *self = state;

@@ -24,7 +24,7 @@ MESSAGE_STRUCT(ae_update, AE_UPDATE_FIELDS) /* the one kind of record */
 
 enum ae_message { AE_DIGEST, AE_UPDATES, AE_MESSAGES };
 enum ae_record { AE_RECORD_UPDATE, AE_RECORDS };
-enum ae_timer { AE_TIMER_DIGEST };
+enum ae_timer { AE_TIMER_DIGEST }; /* its key is the place of the member that is told */
 
 extern const struct message_table ae_messages;
 extern const struct message_table ae_records;
@@ -133,8 +133,10 @@ bool ae_log_full(const struct ae_member *self);
 void ae_deliver(struct ae_member *self, struct effects *out);
 void ae_on_digest(struct ae_member *self, uint32_t from, const struct ae_digest *digest, struct effects *out);
 void ae_on_updates(struct ae_member *self, uint32_t from, const struct ae_updates *updates, struct effects *out);
-void ae_arm_digest(struct ae_member *self, struct effects *out);
-void ae_on_digest_due(struct ae_member *self, struct effects *out);
+/* The timer of the next digest to the member at that place, and those of all. */
+void ae_arm_digest(struct ae_member *self, uint32_t place, struct effects *out);
+void ae_arm_digests(struct ae_member *self, struct effects *out);
+void ae_on_digest_due(struct ae_member *self, uint64_t place, struct effects *out);
 /* True when all members are known to hold it. */
 bool ae_held_by_all(const struct ae_member *self, const struct ae_entry *entry);
 

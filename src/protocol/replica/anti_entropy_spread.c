@@ -218,18 +218,25 @@ void ae_on_updates(struct ae_member *self, uint32_t from, const struct ae_update
 
 /* ---- digests by time ---- */
 
-void ae_arm_digest(struct ae_member *self, struct effects *out)
+/* Each other member has a timer of its own, drawn anew each time: whom the next digest goes to is as random as in the
+ * paper, and one goes out every one to two heartbeats. */
+void ae_arm_digest(struct ae_member *self, uint32_t place, struct effects *out)
 {
-    if (self->count == 1)
-        return;
-    int64_t period_ns = self->spec->tuning.heartbeat_ns;
-    effect_arm(out, 0, AE_TIMER_DIGEST, 0,
-               self->now_ns + period_ns + random_between(&self->random, 0, period_ns));
+    int64_t period_ns = self->spec->tuning.heartbeat_ns * (int64_t)(self->count - 1);
+    effect_arm(out, 0, AE_TIMER_DIGEST, place, self->now_ns + period_ns + random_between(&self->random, 0, period_ns));
 }
 
-void ae_on_digest_due(struct ae_member *self, struct effects *out)
+void ae_arm_digests(struct ae_member *self, struct effects *out)
 {
-    uint32_t drawn = (uint32_t)random_below(&self->random, self->count - 1);
-    send_digest(self, drawn < self->place ? drawn : drawn + 1, true, out);
-    ae_arm_digest(self, out);
+    for (uint32_t place = 0; place < self->count; place++)
+        if (place != self->place)
+            ae_arm_digest(self, place, out);
+}
+
+void ae_on_digest_due(struct ae_member *self, uint64_t place, struct effects *out)
+{
+    if (place >= self->count || place == self->place)
+        return;
+    send_digest(self, (uint32_t)place, true, out);
+    ae_arm_digest(self, (uint32_t)place, out);
 }

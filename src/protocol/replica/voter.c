@@ -245,15 +245,20 @@ static void on_request(struct voter *self, const struct event_request *request, 
     }
 }
 
-static void on_peer(struct voter *self, const struct event_peer *peer)
+/* Requests are taken while so many members can be reached that they may be answered; else node/ keeps them, and says that
+ * they were not executed when they waited too long. */
+static void on_peer(struct voter *self, const struct event_peer *peer, struct effects *out)
 {
     int place = spec_member_place(self->spec, peer->node);
     if (place < 0)
         return;
     uint64_t bit = UINT64_C(1) << place;
+    uint32_t before = voter_orderer(self);
     self->connected = peer->state == PEER_CONNECTED ? self->connected | bit : self->connected & ~bit;
     if (peer->state == PEER_LOST && self->orderer == peer->node)
         self->orderer = 0;
+    if (voter_orderer(self) != before)
+        effect_view(out, 1, voter_orderer(self));
 }
 
 static void step(void *state, const struct event *event, struct effects *out)
@@ -263,10 +268,10 @@ static void step(void *state, const struct event *event, struct effects *out)
     switch (event->kind) {
     case EVENT_START:
         self->incarnation = event->start.incarnation;
-        effect_view(out, 1, self->spec->self);
+        effect_view(out, 1, voter_orderer(self));
         break;
     case EVENT_PEER:
-        on_peer(self, &event->peer);
+        on_peer(self, &event->peer, out);
         break;
     case EVENT_MESSAGE:
         on_message(self, &event->message, out);

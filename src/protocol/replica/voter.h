@@ -23,7 +23,7 @@
  *
  * `spec`: self is the client's node, members those of the group, served_by and vote as in contract/spec.h; k follows from
  * them, as (members - 1) / 3 of a group that masks arbitrary failures, else as (vote - 1) / 2, and 0 without a vote. It
- * names itself as who orders (VIEW), since it takes requests at any time. */
+ * names itself as who orders (VIEW) while so many members can be reached that requests may be answered; else nobody. */
 #ifndef LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 #define LOCKSTEP_PROTOCOL_REPLICA_VOTER_H
 

@@ -28,6 +28,8 @@ struct voter {
     int64_t now_ns;
 };
 
+/* Who takes requests: the voter itself, or nobody (0) while too few members can be reached. */
+uint32_t voter_orderer(const struct voter *self);
 const char *voter_check(void *self);
 void voter_status(const void *self, struct member_status *out);
 bool voter_progress(const void *self, uint32_t place, struct member_progress *out);

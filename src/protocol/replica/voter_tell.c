@@ -32,12 +32,18 @@ const char *voter_check(void *state)
     return broken;
 }
 
+uint32_t voter_orderer(const struct voter *self)
+{
+    uint32_t needed = self->quorum > self->k + 1 ? self->quorum : self->k + 1;
+    return votes_count(self->connected) >= needed ? self->spec->self : 0;
+}
+
 void voter_status(const void *state, struct member_status *out)
 {
     const struct voter *self = state;
     *out = (struct member_status){.role = "voter",
                                   .term = 1,
-                                  .orderer = self->spec->self,
+                                  .orderer = voter_orderer(self),
                                   .commit_index = self->index,
                                   .applied_index = self->index,
                                   .last_index = self->index,

@@ -77,7 +77,7 @@ static void start(struct booth *booth)
     step(booth, &event);
     assert_int_equal(booth->effects.count, 1);
     assert_int_equal(booth->effects.list[0].kind, EFFECT_VIEW);
-    assert_int_equal(booth->effects.list[0].view.orderer, GATEWAY);
+    assert_int_equal(booth->effects.list[0].view.orderer, 0);
 }
 
 static void ask(struct booth *booth, enum request_kind kind, uint64_t first, uint32_t count)
@@ -504,9 +504,42 @@ static void a_message_is_bounded(void **state)
     booth_close(&booth);
 }
 
+/* A gateway that reaches too few members says so by having nobody who orders; node/ then refuses. */
+static void requests_are_taken_while_enough_members_can_be_reached(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct protocol *served_by;
+        uint32_t members, vote, needed;
+    } cases[] = {{&lying, 4, 0, 3}, {&crashing, 3, 3, 2}, {&crashing, 5, 3, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct booth booth;
+        booth_open(&booth, cases[i].served_by, cases[i].members, cases[i].vote, 0);
+        start(&booth);
+        for (uint32_t connected = 1; connected <= cases[i].members; connected++) {
+            struct event event = {.kind = EVENT_PEER};
+            event.peer = (struct event_peer){.node = nodes[connected - 1], .state = PEER_CONNECTED};
+            step(&booth, &event);
+            assert_int_equal(booth.effects.count, connected == cases[i].needed ? 1 : 0);
+            if (booth.effects.count == 1)
+                assert_int_equal(booth.effects.list[0].view.orderer, GATEWAY);
+        }
+        for (uint32_t connected = cases[i].members; connected-- > 0;) {
+            struct event event = {.kind = EVENT_PEER};
+            event.peer = (struct event_peer){.node = nodes[connected], .state = PEER_LOST};
+            step(&booth, &event);
+            assert_int_equal(booth.effects.count, connected + 1 == cases[i].needed ? 1 : 0);
+            if (booth.effects.count == 1)
+                assert_int_equal(booth.effects.list[0].view.orderer, 0);
+        }
+        booth_close(&booth);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_taken_while_enough_members_can_be_reached),
         cmocka_unit_test(k_plus_one_equal_answers_are_believed),
         cmocka_unit_test(one_that_changes_its_mind_is_suspected),
         cmocka_unit_test(answers_of_another_session_are_not_counted),
