@@ -175,6 +175,20 @@ static void malformed_bodies_are_rejected(void **state)
     assert_false(pbft_change_open(body_of(&none), 2, WINDOW, &opened));
 }
 
+/* Who hears one keeps it where the longest that is true has room. */
+static void no_body_is_longer_than_a_true_one(void **state)
+{
+    (void)state;
+    struct pbft_change opened;
+    struct draft draft = begin(0);
+    for (uint64_t what = 1; what <= PBFT_ACCEPTS_MAX; what++)
+        add_q(&draft, 1, 1, what);
+    add_q(&draft, 2, 1, 1);
+    assert_true(pbft_change_open(body_of(&draft), 2, WINDOW, &opened));
+    draft.q[PBFT_ACCEPTS_MAX].number = 1;
+    assert_false(pbft_change_open(body_of(&draft), 2, WINDOW, &opened));
+}
+
 /* Anything that a liar may say, against one committed request: the choice is that request or none, whoever is heard. */
 static void no_liar_changes_what_is_committed(void **state)
 {
@@ -225,7 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_request_survives), cmocka_unit_test(the_later_certificate_counts),
         cmocka_unit_test(the_start_is_proven),          cmocka_unit_test(malformed_bodies_are_rejected),
-        cmocka_unit_test(no_liar_changes_what_is_committed),
+        cmocka_unit_test(no_liar_changes_what_is_committed), cmocka_unit_test(no_body_is_longer_than_a_true_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
