@@ -152,7 +152,7 @@ bool pbft_choose_start(const struct pbft_set *set, struct pbft_mark *out)
     return found;
 }
 
-uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start)
+uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start, uint64_t window)
 {
     uint64_t end = start;
     for (uint32_t i = 0; i < set->count; i++) {
@@ -162,7 +162,7 @@ uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start)
         uint64_t last = load_u64(change->prepared + (size_t)(change->prepared_count - 1) * PBFT_ENTRY_SIZE);
         end = last > end ? last : end;
     }
-    return end;
+    return end - start > window ? start + window : end;
 }
 
 /* A1: a quorum prepared nothing at this number that speaks against it. */

@@ -62,8 +62,9 @@ struct pbft_set {
 
 /* The checkpoint that the new view begins with: the highest that a quorum is not beyond and that k+1 hold. */
 bool pbft_choose_start(const struct pbft_set *set, struct pbft_mark *out);
-/* The highest number in any P above `start`; `start` when there is none. */
-uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start);
+/* The highest number in any P above `start`, `start` when there is none; at most `window` above it: members that follow
+ * the protocol took nothing beyond that, or a later checkpoint would be the start. So who lies about it delays nobody. */
+uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start, uint64_t window);
 
 enum pbft_choice { PBFT_UNDECIDED, PBFT_DECIDED }; /* a null request is decided as the value zero */
 enum pbft_choice pbft_choose(const struct pbft_set *set, uint64_t number, struct pbft_value *out);
