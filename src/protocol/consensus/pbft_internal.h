@@ -59,6 +59,7 @@ struct pbft_slot {
     uint64_t prepared_position;
     bool committed;
     struct pbft_value committed_value;
+    uint64_t committed_view; /* in which the COMMITs were that showed it; 0: others told */
     uint32_t accept_count;
     struct pbft_say accepts[PBFT_ACCEPTS_MAX]; /* members of Q, oldest first */
     struct pbft_saying *says;                  /* by place */
