@@ -245,6 +245,11 @@ static inline bool pbft_leads(const struct pbft *self)
 {
     return pbft_votes(self) && pbft_primary_place(self, self->view) == self->self_place;
 }
+/* The latest view that this member said it is in, or on its way to. */
+static inline uint64_t pbft_peer_view(const struct pbft_peer *peer)
+{
+    return peer->change.view > peer->view ? peer->change.view : peer->view;
+}
 static inline bool pbft_value_null(const struct pbft_value *value)
 {
     return (value->digest[0] | value->digest[1] | value->digest[2] | value->digest[3]) == 0;
@@ -358,6 +363,8 @@ void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *o
 void pbft_on_new_view(struct pbft *self, const struct event *event, struct effects *out);
 /* k+1 members, so a correct one, are in later views, or on their way: goes with the first of these. */
 void pbft_join(struct pbft *self, struct effects *out);
+/* Starts the timer of a view that is not active here, once it makes sense to. */
+void pbft_view_wanted(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
 void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out);
