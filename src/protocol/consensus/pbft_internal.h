@@ -23,10 +23,12 @@ enum {
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_VIEW_RESENDS = 4,    /* STATUSes of one who waits for the same view, for one VIEW-CHANGE that is sent again */
+    PBFT_STAND_RESENDS = 4,   /* STATUSes in which nothing is new, for one HAVE, FETCH or answer that says it all again */
     PBFT_ACK_RESENDS = 16,    /* the same, for ACKs to one who is not the new primary */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_DIGEST_SIZE = 32,
+    PBFT_LONG_PATIENCES = 4, /* of the shortest: so long a request waits that fewer than 2k+1 hold */
     PBFT_HAVE_MAX = 64, /* digests in one HAVE */
     PBFT_HAS_MAX = 128, /* the latest of each member that are remembered */
     PBFT_LOOKS_MAX = 256, /* bundles of looks that wait at once */
@@ -71,8 +73,8 @@ struct pbft_known {
     bool parked;     /* ordered in vain, a predecessor was missing: it waits for that, or to be handed in again */
     bool executed;   /* here */
     bool referenced; /* scratch: a number names it */
-    bool waited;     /* since the STATUS before the next */
-    bool shared;     /* 2k+1 members hold it: it is worth a view change */
+    bool backed, shared; /* k+1 members hold it, or did; 2k+1: whoever lacks it can get it */
+    bool pressing;   /* it is worth a view change */
     uint32_t origin; /* node */
     uint32_t count;
     uint32_t chain, older, younger; /* links of pbft_known.c */
@@ -81,7 +83,7 @@ struct pbft_known {
     uint64_t position;   /* of its record */
     uint64_t arrival;    /* ordinal */
     uint64_t proposed;   /* view in which the own member, as primary, gave it a number; 0: in none */
-    uint32_t checkpoints; /* taken since it came */
+    uint32_t checkpoints, waited; /* taken since it came; STATUSes that found it waiting, as far as they matter */
 };
 
 /* What was executed of each origin (the last-reply table is node/'s session table, which follows the same rule). */
@@ -128,6 +130,8 @@ struct pbft_peer {
     struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
     uint32_t waits;              /* STATUSes from it while both waited for the same view */
+    uint64_t executed;           /* of its latest STATUS that was answered */
+    uint32_t stands;             /* of those, how many in a row said the same */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
 
@@ -176,9 +180,9 @@ struct pbft {
     uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
     uint32_t *known_free, *known_top; /* of each room: its free places that were in use before; how many ever were */
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
-    uint64_t arrivals;
+    uint64_t arrivals, arrivals_before; /* of all; before this view began */
     bool any_parked;       /* perhaps */
-    uint32_t relays_skipped;
+    uint32_t relays_skipped, stood; /* STATUSes since the last HAVE; since something was executed */
     uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
@@ -244,11 +248,6 @@ static inline bool pbft_votes(const struct pbft *self)
 static inline bool pbft_leads(const struct pbft *self)
 {
     return pbft_votes(self) && pbft_primary_place(self, self->view) == self->self_place;
-}
-/* The latest view that this member said it is in, or on its way to. */
-static inline uint64_t pbft_peer_view(const struct pbft_peer *peer)
-{
-    return peer->change.view > peer->view ? peer->change.view : peer->view;
 }
 static inline bool pbft_value_null(const struct pbft_value *value)
 {

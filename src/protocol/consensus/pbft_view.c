@@ -110,6 +110,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
     uint64_t end = pbft_choose_end(&self->set, start.number);
     self->view = view;
     self->active = true;
+    self->arrivals_before = self->arrivals;
     self->unsettled = 0;
     self->awaited = 0;
     self->deadline_ns = INT64_MAX;
@@ -292,12 +293,18 @@ void pbft_view_timeout(struct pbft *self, struct effects *out)
     pbft_view_change(self, self->view + 1, out);
 }
 
+/* The latest view that it said it is in, or on its way to. */
+static uint64_t view_of(const struct pbft_peer *peer)
+{
+    return peer->change.view > peer->view ? peer->change.view : peer->view;
+}
+
 void pbft_join(struct pbft *self, struct effects *out)
 {
     uint32_t count = 0;
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < self->member_count; i++) {
-        uint64_t view = pbft_peer_view(&self->peers[i]);
+        uint64_t view = view_of(&self->peers[i]);
         if (i == self->self_place || view <= self->view)
             continue;
         count++;
@@ -316,7 +323,7 @@ void pbft_view_wanted(struct pbft *self, struct effects *out)
         return;
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
-        count += i == self->self_place || pbft_peer_view(&self->peers[i]) >= self->view;
+        count += i == self->self_place || view_of(&self->peers[i]) >= self->view;
     if (count < self->quorum)
         return;
     self->deadline_ns = self->now_ns + pbft_patience_ns(self);
