@@ -24,10 +24,12 @@ PROMISED = [
     "cap-partition", "cap-partition-available", "chandy-lamport-tokens", "paxos-highest-ballot",
     "paxos-hole", "paxos-late-accept",
     "paxos-leader-crashes", "paxos-lost-messages", "paxos-stale-leader", "paxos-two-servers",
+    "pbft-equivocating-primary", "pbft-forged-requests", "pbft-ignored-client", "pbft-normal-case",
+    "pbft-prepared-is-kept", "pbft-proof-for-one", "pbft-state-transfer", "pbft-three-replicas", "pbft-water-marks",
     "raft-duplicated-messages", "raft-figure-8",
     "raft-leader-crash-after-replication", "raft-leader-crash-before-replication", "raft-lost-messages",
     "raft-split-vote", "raft-stale-leader", "two-phase-commit-asks-others", "two-phase-commit-blocks",
-    "two-phase-commit-votes-no",
+    "two-phase-commit-votes-no", "synod-duelling-proposers", "synod-forgotten-promise",
 ]
 
 # A rule switched off, and what the scenario says then.
@@ -57,6 +59,19 @@ BROKEN = [
     ("paxos-late-accept", "accept-lower-ballot", "NACK"),
     ("paxos-leader-crashes", "choose-own-value", "GET x"),
     ("paxos-stale-leader", "read-without-round", "GET x"),
+    ("synod-duelling-proposers", "no-back-off", "P1 notes decided"),
+    ("synod-forgotten-promise", "promise-forgotten-on-restart", "PAX-4"),
+    ("synod-forgotten-promise", "promise-not-stored", "PAX-4"),
+    ("synod-forgotten-promise", "amnesiac-votes", "PAX-4"),
+    ("pbft-normal-case", "no-prepare-phase", "never S2 sends COMMIT"),
+    ("pbft-normal-case", "commit-quorum-2k", "never S2 delivers"),
+    ("pbft-equivocating-primary", "no-prepare-phase", "never any stores PREPARED with view=1"),
+    ("pbft-forged-requests", "request-unproven", "INCR n"),
+    ("pbft-ignored-client", "view-change-without-certificates", "never S2 sends NEW_VIEW"),
+    ("pbft-prepared-is-kept", "view-change-without-certificates", "never S2 sends NEW_VIEW"),
+    ("pbft-state-transfer", "checkpoint-without-proof", "never S4 notes adopts the state after"),
+    ("pbft-three-replicas", "no-prepare-phase", "PBFT-1"),
+    ("pbft-water-marks", "checkpoint-without-proof", "never any notes stable"),
     ("two-phase-commit-blocks", "decide-alone", "blocked: asks for the decision"),
     ("two-phase-commit-asks-others", "decide-alone", "AC1"),
     ("chandy-lamport-tokens", "channel-not-recorded", "CL-2"),
@@ -155,6 +170,10 @@ def errors_say_where(folder):
     refuses("--all runs every scenario", "--all", "good.lua")
     refuses("a picture shows one scenario", "--diagram", "x.svg", "good.lua", "bad.lua")
     refuses("--run takes a number", "--run", "0", "good.lua")
+    write("attack.lua", "group { protocol = 'pbft', nodes = 4 }\nattack(1, 'bribe')\n")
+    refuses("attack.lua:2: nobody knows the attack 'bribe' on pbft; there is equivocate,", "attack.lua")
+    write("no-attack.lua", "group { protocol = 'raft' }\nattack(1, 'equivocate')\n")
+    refuses("no-attack.lua:2: nobody knows the attack 'equivocate' on raft; there is none", "no-attack.lua")
     refuses("--seed takes a number", "--seed", "x", "good.lua")
     refuses("a file is missing", "--quiet")
     check(run("good.lua", folder=folder)[0] == 0, "good.lua")

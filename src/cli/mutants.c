@@ -43,7 +43,8 @@ static void print_help(void)
          "  --campaigns N    for each rule (default 5)\n"
          "  --seeds N        of a campaign, at most (default 400)\n"
          "  --first S        the first campaign's first seed (default 1); each next campaign begins a million later\n"
-         "  --nodes N        nodes (default 5; where members agree in rounds, as few as mask a failure)\n"
+         "  --nodes N        nodes (default 5, or 4 where 3k+1 are needed; where members agree in rounds, as few as mask a\n"
+         "                   failure)\n"
          "  --jobs N         processes that share the seeds (default 1)\n"
          "  --markdown       the table of docs/mutants.md");
 }

@@ -40,6 +40,7 @@
 #ifndef LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 #define LOCKSTEP_HOST_EXPLORE_EXPLORE_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,7 +102,7 @@ struct explore_listener {
 
 struct explore_lie {
     uint16_t type;
-    uint8_t body[MESSAGE_STRUCT_SIZE_MAX]; /* the message's struct; its bulk may lie in `bytes` */
+    alignas(16) uint8_t body[MESSAGE_STRUCT_SIZE_MAX]; /* the message's struct; its bulk may lie in `bytes` */
     uint8_t bytes[EXPLORE_LIE_BYTES];
 };
 

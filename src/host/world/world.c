@@ -9,6 +9,7 @@
  *     world_observe   hash, invariants, digests    world_query    what others may ask
  *     world_trace     what tracers are told        world_disk_faults, world_network_faults  ill disks and links
  *     world_adversary, world_twin, world_member_faults, world_mutate  members that are wrong
+ *     world_attack    the door of attacks that know the protocol
  *
  * Limits: at most 64 nodes and 64 clients; one group. */
 #include "host/world/world.h"
@@ -19,6 +20,7 @@
 #include "base/panic.h"
 #include "base/time.h"
 #include "host/world/world_adversary.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -306,6 +308,9 @@ static void happen(struct world *world, const struct schedule_entry *entry)
         break;
     case WORLD_ADVERSARY:
         adversary_act(process, entry->object);
+        break;
+    case WORLD_ATTACK:
+        attack_act(process);
         break;
     case WORLD_ALARM:
         world->options.alarm.rings(world->options.alarm.context, world, (uint64_t)(uintptr_t)entry->object);

@@ -28,7 +28,8 @@
 #include "host/world/world_plan.h"
 
 struct world;
-struct plan; /* host/world/world_plan.h */
+struct plan;          /* host/world/world_plan.h */
+struct world_attacks; /* host/world/world_attack.h */
 
 /* X(NAME, "name", what it does). The order is that of the lattice: processes, network, disks, clocks, then what answers
  * wrongly. */
@@ -180,6 +181,7 @@ struct world_options {
     uint64_t checkpoint_log_bytes; /* of calm runs, at most 128 KiB; 0: 128 KiB */
     struct world_ear ear;
     uint32_t ablations; /* enum ablation */
+    const struct world_attacks *attacks; /* NULL, or those that may be planned and drawn; borrowed for the run */
     struct world_watch watch;
     struct world_tracer tracer;
     struct world_alarm alarm;

@@ -10,6 +10,7 @@
 
 #include "base/panic.h"
 #include "base/time.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 /* ---- processes ---- */
@@ -78,7 +79,8 @@ static bool hurt_disk(struct world *world, const struct plan_item *item)
 static bool wants_process(enum plan_kind kind)
 {
     return kind == PLAN_CRASH || kind == PLAN_AMNESIA || kind == PLAN_PAUSE || kind == PLAN_SLOW ||
-           kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY;
+           kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION || kind == PLAN_ADVERSARY ||
+           kind == PLAN_ATTACK;
 }
 
 static bool wants_link(enum plan_kind kind)
@@ -90,7 +92,8 @@ static bool wants_link(enum plan_kind kind)
 static bool spares_gateways(enum plan_kind kind)
 {
     return kind == PLAN_AMNESIA || kind == PLAN_VALUE || kind == PLAN_ANSWERS || kind == PLAN_TRANSITION ||
-           kind == PLAN_ADVERSARY || (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
+           kind == PLAN_ADVERSARY || kind == PLAN_ATTACK ||
+           (kind >= PLAN_DISK_LIE && kind <= PLAN_DISK_LATENT);
 }
 
 /* Does it name what there is? */
@@ -109,6 +112,8 @@ static bool sensible(const struct world *world, const struct plan_item *item)
     if (spares_gateways(item->kind) && item->node > world->member_count)
         return false;
     if (wants_link(item->kind) && (item->other == 0 || item->other > world->node_count))
+        return false;
+    if (item->kind == PLAN_ATTACK && attack_number(world, item->text) == 0)
         return false;
     return !wants_process(item->kind) || world->processes[item->node - 1].up;
 }
@@ -174,7 +179,8 @@ static void act(struct world *world, const struct plan_item *item)
         return;
     world->acts.struck++;
     world->acts.due = true;
-    contract_classes(world, contract_class_of(item->kind));
+    contract_classes(world, item->kind == PLAN_ATTACK ? attack_classes(world, item->text)
+                                                      : contract_class_of(item->kind));
 }
 
 /* ---- doors ---- */

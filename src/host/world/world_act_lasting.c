@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "base/time.h"
 #include "host/world/world_adversary.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_member_faults.h"
 #include "host/world/world_state.h"
 
@@ -22,6 +23,8 @@ static void add(struct world *world, const struct plan_item *item)
     }
     struct act *act = &acts->list[acts->count++];
     *act = (struct act){.item = *item, .number = ++acts->number, .end_ns = PLAN_FOREVER};
+    if (item->kind == PLAN_ATTACK)
+        act->item.amount = attack_number(world, item->text);
     act->item.text = (struct span){0};
     act->item.at_ns = world->now_ns;
     act->noted = world->options.record != NULL ? world->options.record->count : 0;
@@ -158,6 +161,12 @@ static void apply_process(struct world *world, const struct plan_item *item)
         else
             adversary_end(process);
         break;
+    case PLAN_ATTACK:
+        if (last != NULL)
+            attack_begin(process, (uint32_t)last->amount, draw);
+        else
+            attack_end(process);
+        break;
     case PLAN_OMIT_SEND:
         network_omit_send(&world->network, process->place, (uint32_t)amount, draw);
         break;
@@ -200,7 +209,7 @@ static void apply(struct world *world, const struct plan_item *item, bool begins
     } else {
         apply_process(world, item);
     }
-    if (item->kind == PLAN_CUT || item->kind == PLAN_CUT_LINK || item->kind == PLAN_PAUSE)
+    if (item->kind == PLAN_CUT || item->kind == PLAN_CUT_LINK || item->kind == PLAN_PAUSE || item->kind == PLAN_ATTACK)
         return; /* these have marks of their own */
     const struct process *process = item->node > 0 ? &world->processes[item->node - 1] : NULL;
     trace_mark(world, process, begins ? WORLD_MARK_FAULT : WORLD_MARK_FAULT_END, "%s%s", plan_kind_name(item->kind),

@@ -50,6 +50,8 @@ void adversary_count_twin(struct process *process, bool heard);
  * part of it, chosen by sender from the draw. Its messages leave under the one name. */
 void twin_begin(struct process *process, uint64_t draw);
 void twin_end(struct process *process);
+/* Who of the two hears a place at this time, by that draw: 0, both; 1, the first; 2, the twin. */
+uint32_t twin_heard_by(const struct process *process, uint64_t draw, uint32_t from);
 /* A packet reached the process's machine: the twin may get a copy. True: the process itself is not to hear it. */
 bool twin_packet(struct process *process, const struct packet *packet);
 /* Before a run of the twin: it believes in the same connections as the other. */

@@ -87,7 +87,8 @@ static bool process_faulty(const struct world *world, const struct process *proc
 /* Kinds that last and are of one member. */
 static bool of_member(enum plan_kind kind)
 {
-    return kind != PLAN_CUT && kind != PLAN_CUT_LINK && kind != PLAN_SLOW_LINK && kind != PLAN_EARLY;
+    return kind != PLAN_CUT && kind != PLAN_CUT_LINK && kind != PLAN_SLOW_LINK && kind != PLAN_EARLY &&
+           kind != PLAN_ATTACK; /* who follows one that makes it lie is turned */
 }
 
 static uint64_t faulty(const struct world *world, const uint64_t *cut)

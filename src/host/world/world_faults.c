@@ -119,6 +119,8 @@ static void strike_any_node(struct world *world, enum fault_process fault)
 {
     struct fault_train *train = &world->faults.trains[fault];
     uint32_t place = victim(world, fault);
+    if (fault == FAULT_BYZANTINE)
+        place = faults_traitor(world, place);
     bool permanent = lasts_for_ever(world);
     bool intermittent = random_chance(&world->faults.random, 1, INTERMITTENT_ONE_IN);
     int64_t outage_ns = permanent ? PLAN_FOREVER : faults_outage(world);
@@ -138,6 +140,8 @@ static void strike_train(struct world *world, enum fault_process fault)
 
 static void strike_power(struct world *world)
 {
+    if (faults_strike_power_planned(world))
+        return;
     for (uint32_t i = 0; i < world->node_count; i++)
         world_do(world, &(struct plan_item){.kind = PLAN_CRASH,
                                             .at_ns = world->now_ns,

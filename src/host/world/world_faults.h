@@ -87,6 +87,10 @@ bool faults_may_strike(const struct world *world, uint32_t place);
 uint32_t faults_orderer(struct world *world);
 /* Does a strike of that kind to a node, for that long. False: the bound forbids it. */
 bool faults_strike_node(struct world *world, enum fault_process fault, uint32_t place, int64_t duration_ns);
+/* Whom class byzantine strikes, where a protocol's attacks are known. */
+uint32_t faults_traitor(struct world *world, uint32_t otherwise);
+/* The power fails when an attack wants it to. False: nothing was done. */
+bool faults_strike_power_planned(struct world *world);
 void faults_strike_partition(struct world *world);
 void faults_strike_weather(struct world *world);
 void faults_strike_link(struct world *world);

@@ -1,6 +1,7 @@
 /* What one strike of each class is: which item of a plan, for whom and how strong. */
 #include "base/time.h"
 #include "host/world/world_adversary.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 static uint64_t below(struct world *world, uint64_t n)
@@ -14,6 +15,12 @@ static bool chance(struct world *world, uint64_t one_in)
 }
 
 /* ---- one node ---- */
+
+static bool attack_fits(const struct world *world, const struct world_attack *attack, bool byzantine)
+{
+    return ((attack->classes & WORLD_BYZANTINE) != 0) == byzantine &&
+           (attack->classes & ~world->faults.classes) == 0;
+}
 
 static void fill_crash(struct world *world, struct plan_item *item)
 {
@@ -39,8 +46,33 @@ static void fill_rot(struct world *world, struct plan_item *item)
     item->draw = random_u64(&world->faults.random);
 }
 
+/* An attack that is made of classes that this run has drawn; byzantine or not, as the fault is. It lasts for longer
+ * than other faults, since it waits until somebody's patience is over, maybe twice. False: there is none. */
+static bool fill_attack(struct world *world, bool byzantine, struct plan_item *item)
+{
+    const struct world_attacks *attacks = world->options.attacks;
+    uint64_t count = 0;
+    for (uint32_t i = 0; attacks != NULL && i < attacks->count; i++)
+        count += attack_fits(world, attacks->list[i], byzantine);
+    if (count == 0 || chance(world, 3))
+        return false;
+    uint64_t chosen = below(world, count);
+    for (uint32_t i = 0; i < attacks->count; i++)
+        if (attack_fits(world, attacks->list[i], byzantine) && chosen-- == 0)
+            item->text = span_string(attacks->list[i]->name);
+    item->kind = PLAN_ATTACK;
+    uint64_t own = random_u64(&world->faults.random);
+    item->draw = chance(world, 2) ? own : world->faults.adversary_draw;
+    int64_t patience_ns = world->tuning.election_timeout_ns;
+    if (item->duration_ns != PLAN_FOREVER)
+        item->duration_ns = faults_log(world, 4 * patience_ns, 32 * patience_ns);
+    return true;
+}
+
 static void fill_adversary(struct world *world, struct plan_item *item)
 {
+    if (fill_attack(world, true, item))
+        return;
     item->kind = PLAN_ADVERSARY;
     item->amount = 1 + (int64_t)below(world, DEED_ALL);
     uint64_t own = random_u64(&world->faults.random);
@@ -101,6 +133,28 @@ bool faults_strike_node(struct world *world, enum fault_process fault, uint32_t 
         return false;
     struct plan_item item = {.at_ns = world->now_ns, .node = place + 1, .duration_ns = duration_ns};
     fill(world, fault, &item);
+    world_do(world, &item);
+    return true;
+}
+
+/* A traitor strikes best where the order is made; and once one is turned, no other may be. */
+uint32_t faults_traitor(struct world *world, uint32_t otherwise)
+{
+    if (world->options.attacks == NULL)
+        return otherwise;
+    for (uint32_t i = 0; i < world->member_count; i++)
+        if (world->processes[i].turned && !chance(world, 4))
+            return i;
+    return chance(world, 3) ? otherwise : faults_orderer(world);
+}
+
+/* Instead of any instant, one that an attack chooses. False: there is none in this run. */
+bool faults_strike_power_planned(struct world *world)
+{
+    struct plan_item item = {.at_ns = world->now_ns};
+    if (world->options.attacks == NULL || !fill_attack(world, false, &item))
+        return false;
+    item.node = 1 + (uint32_t)below(world, world->member_count);
     world_do(world, &item);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "contract/header.h"
 #include "host/world/world_adversary.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 enum {
@@ -194,6 +195,16 @@ void link_put_late(struct process *process, uint32_t to, struct span message, in
     network_send_late(&world->network, process->place, to, message, arrival_ns, arrive, world);
 }
 
+void link_pass(struct process *process, uint32_t to, struct span bytes, uint32_t count_max, int64_t at_ns)
+{
+    if (process->twin_of != NULL)
+        twin_send(process, to, bytes, count_max, at_ns);
+    else if (process->adversary != NULL)
+        adversary_send(process, to, bytes, count_max, at_ns);
+    else
+        link_put(process, to, bytes, count_max, at_ns);
+}
+
 void link_send(struct process *process, int64_t at_ns, struct cut *cut)
 {
     for (uint32_t i = 0; i < process->peer_count; i++) {
@@ -206,12 +217,10 @@ void link_send(struct process *process, int64_t at_ns, struct cut *cut)
             count_max = (uint32_t)random_below(&cut->random, (uint64_t)network_message_count(bytes) + 1);
         if (cut != NULL && cut->nothing)
             count_max = 0;
-        if (process->twin_of != NULL)
-            twin_send(process, peer - 1, bytes, count_max, at_ns);
-        else if (process->adversary != NULL)
-            adversary_send(process, peer - 1, bytes, count_max, at_ns);
+        if (attack_of(process) != NULL)
+            attack_filter(process, peer - 1, bytes, count_max, at_ns);
         else
-            link_put(process, peer - 1, bytes, count_max, at_ns);
+            link_pass(process, peer - 1, bytes, count_max, at_ns);
         node_output_sent(process->node, peer, bytes.size);
     }
 }
@@ -234,8 +243,10 @@ static void feed_packet(struct process *process, const struct packet *packet)
     struct world *world = process->world;
     if ((process->connected & bit(packet->from)) == 0)
         return;
-    int64_t taken =
-        node_receive(process->node, packet->from + 1, packet->parcel->bytes + packet->offset, packet->size);
+    struct span bytes = span_of(packet->parcel->bytes + packet->offset, packet->size);
+    int64_t taken = process->attack != NULL
+                        ? attack_receive(process, packet->from, bytes)
+                        : node_receive(process->node, packet->from + 1, bytes.data, bytes.size);
     if (taken < 0 && process->twin_of == NULL)
         link_reset(world, process->place, packet->from);
 }

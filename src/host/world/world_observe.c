@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/panic.h"
 #include "contract/effect_hash.h"
+#include "host/world/world_attack.h"
 #include "host/world/world_state.h"
 
 /* ---- hashing ---- */
@@ -150,6 +151,8 @@ static void on_applied(void *context, uint32_t group, const struct delivery *del
     struct process *process = context;
     struct world *world = process->world;
     (void)group;
+    if (process->attack != NULL)
+        attack_applied(process, delivery);
     if (!process_is_watched(process))
         return;
     if (!delivery->read && delivery->index % DIGEST_EVERY == 0 && !world->raw)

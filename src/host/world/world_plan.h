@@ -42,6 +42,8 @@
     X(TRANSITION, "transition", "node duration amount draw", "takes wrong branches: amount is how many in 1,000")      \
     X(ADVERSARY, "adversary", "node duration amount draw", "does as a script wants: amount is enum world_deed bits;"  \
       " equal draws collude")                                                                                          \
+    X(ATTACK, "attack", "node duration draw text", "follows the attack of that name (world_attack.h); equal draws"     \
+      " collude")                                                                                                      \
     /* network */                                                                                                      \
     X(CUT, "cut", "set amount duration", "links between the set (bit place) and the rest are cut; amount 1: from the"  \
       " set, 2: to it, 3: both")                                                                                       \

@@ -46,6 +46,7 @@ enum world_kind {
     WORLD_END,          /* object: number of the timed item that ends */
     WORLD_ALARM,        /* object: number, for world_options.alarm */
     WORLD_ADVERSARY,    /* target: place; object: number of the deed */
+    WORLD_ATTACK,       /* target: place; what its attack could not do inside a turn */
 };
 
 /* What gets out of a turn in which its process dies. */
@@ -134,6 +135,7 @@ struct process {
     bool turned;       /* what it claims counts no more: see world_member_faults.h */
     struct member_faults member_faults;
     struct adversary *adversary; /* NULL: it is under none */
+    struct attack_scene *attack; /* NULL: it follows none; see world_attack.c */
     struct process *twin, *twin_of; /* see world_twin.c */
     bool twin_lives;                /* of a twin: it may start */
     uint64_t twin_draw;
@@ -289,6 +291,8 @@ void link_packet(struct world *world, struct packet *packet);
 /* Sends messages to a peer (its place), of which the first `count_max` leave; or one that comes when it comes. */
 void link_put(struct process *process, uint32_t to, struct span bytes, uint32_t count_max, int64_t at_ns);
 void link_put_late(struct process *process, uint32_t to, struct span message, int64_t arrival_ns);
+/* What leaves for a peer, by way of who stands between the process and its links: a twin, an adversary, or nobody. */
+void link_pass(struct process *process, uint32_t to, struct span bytes, uint32_t count_max, int64_t at_ns);
 /* A packet waits for that process from now on, which owns it. */
 void link_give(struct process *process, struct packet *packet);
 /* `cut`: NULL, or what draws how many messages leave for each peer; a seed of 0 lets none. */

@@ -35,6 +35,8 @@ void twin_begin(struct process *process, uint64_t draw)
         process->twin = twin_make(process);
     }
     struct process *twin = process->twin;
+    if (twin->twin_lives)
+        twin_end(process); /* another one, with today's disk */
     twin->twin_lives = true;
     twin->twin_draw = draw;
     twin->amnesiac = process->amnesiac;
@@ -95,11 +97,11 @@ void twin_send(struct process *twin, uint32_t to, struct span bytes, uint32_t co
  * two halves of a group may each believe that it is theirs. */
 enum heard { HEARD_BY_BOTH, HEARD_BY_FIRST, HEARD_BY_TWIN };
 
-static enum heard heard_by(const struct process *twin, uint32_t from)
+uint32_t twin_heard_by(const struct process *process, uint64_t draw, uint32_t from)
 {
-    const struct world *world = twin->world;
+    const struct world *world = process->world;
     int64_t phase = world->now_ns / (1 + world->tuning.election_timeout_ns * PHASE_ELECTIONS);
-    uint64_t key = hash_mix(twin->twin_draw, (uint64_t)phase);
+    uint64_t key = hash_mix(draw, (uint64_t)phase);
     if (key % 4 == 0)
         return HEARD_BY_BOTH;
     return hash_mix(key, from) % 2 == 0 ? HEARD_BY_FIRST : HEARD_BY_TWIN;
@@ -111,7 +113,7 @@ bool twin_packet(struct process *process, const struct packet *packet)
     struct process *twin = process->twin;
     if (twin == NULL || !twin->up || !process->up)
         return false;
-    enum heard heard = heard_by(twin, packet->from);
+    uint32_t heard = twin_heard_by(process, twin->twin_draw, packet->from);
     if (heard == HEARD_BY_FIRST)
         return false;
     struct packet *copy = heap_alloc(world->heap, sizeof *copy);

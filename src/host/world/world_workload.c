@@ -43,7 +43,9 @@ static enum world_op draw_op(struct client *client, bool counter)
     return drawn < 92 ? WORLD_OP_SETNX : WORLD_OP_DEL;
 }
 
-/* A value is unlike any other in the run: "3.17;", and "3.h17;" in the healed phase, which counts anew. */
+/* A value is unlike any other in the run: "3.17;", and "3.h17;" in the healed phase, which counts anew. Keys that are
+ * asked for at a node whose word does not count are others, as it may write what it wants, however often, in its own
+ * session. */
 static void ask_one(struct world *world, struct client *client, uint32_t node, bool write)
 {
     uint32_t key = (uint32_t)random_below(&client->random, world->key_count);
@@ -52,7 +54,8 @@ static void ask_one(struct world *world, struct client *client, uint32_t node, b
     if (write && op == WORLD_OP_GET)
         op = counter ? WORLD_OP_INCR : WORLD_OP_SET;
     char text[TEXT_SIZE];
-    int length = snprintf(text, sizeof text, "%s k%c", world_op_name(op), (char)('a' + key));
+    char own = world->processes[node - 1].turned ? 't' : 'k';
+    int length = snprintf(text, sizeof text, "%s %c%c", world_op_name(op), own, (char)('a' + key));
     if (world_op_writes_value(op))
         snprintf(text + length, sizeof text - (size_t)length, " %u.%s%llu;", client->number, world->healed ? "h" : "",
                  (unsigned long long)++client->value_number);

@@ -31,14 +31,17 @@ extern const struct judge_kind judge_byzantine_vectors;
 extern const struct judge_kind judge_oral_messages;
 extern const struct judge_kind judge_signed_messages;
 extern const struct judge_kind judge_two_generals;
+extern const struct judge_kind judge_synod;
 
 /* The judge of that protocol, or NULL: then only the world judges. */
 const struct judge_kind *judge_find(const char *protocol);
 
 /* Is what the clients of a kv service saw linearizable? Violates the world with that property if not. False: it was too
- * much work to tell. */
+ * much work to tell. A node whose word does not count may order anything in its own session, and what its clients asked
+ * for as often as it wants: keys that were written so are not judged. The watch finds them out, of one run. */
 struct judge_history;
 struct judge_history *judge_history_create(struct heap *heap);
+struct world_watch judge_history_begin(struct judge_history *judge);
 bool judge_history_check(struct judge_history *judge, struct world *world, const char *property);
 
 #endif

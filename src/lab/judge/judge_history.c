@@ -1,16 +1,23 @@
 /* From what the simulated clients saw to the checker of linearizability. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lab/history/history.h"
 #include "lab/judge/judge.h"
 #include "lab/object/linearizable.h"
 
 /* Configurations a key: a run in a thousand needs more, and would take longer than all others together. */
-enum { WORK_MAX = 1000000 };
+enum { WORK_MAX = 1000000, SPOILT_BYTES_MAX = 64 << 10 };
 
+/* Commands of nodes whose word did not count, one after the other; of so many that nobody can tell, all keys are
+ * spoilt. */
 struct judge_history {
     struct history *history;
     struct linearizable *checker;
+    uint64_t turned; /* bit place */
+    bool all_spoilt;
+    uint32_t spoilt_size;
+    uint8_t spoilt[SPOILT_BYTES_MAX];
 };
 
 struct judge_history *judge_history_create(struct heap *heap)
@@ -22,6 +29,49 @@ struct judge_history *judge_history_create(struct heap *heap)
     judge->checker = linearizable_create(heap);
     return judge->history != NULL && judge->checker != NULL ? judge : NULL;
 }
+
+/* ---- what a liar wrote in its own name ---- */
+
+static void on_turned(void *context, uint32_t place)
+{
+    struct judge_history *judge = context;
+    judge->turned |= UINT64_C(1) << place;
+}
+
+static bool holds(struct span bytes, struct span part)
+{
+    for (size_t at = 0; at + part.size <= bytes.size; at++)
+        if (memcmp(bytes.data + at, part.data, part.size) == 0)
+            return true;
+    return false;
+}
+
+static const char *on_applied(void *context, uint32_t place, const struct delivery *delivery)
+{
+    struct judge_history *judge = context;
+    struct span whole = delivery->command.whole, known = span_of(judge->spoilt, judge->spoilt_size);
+    (void)place;
+    bool liar = delivery->origin >= 1 && delivery->origin <= 64 && (judge->turned >> (delivery->origin - 1) & 1) != 0;
+    if (!liar || delivery->read || holds(known, whole))
+        return NULL;
+    if (whole.size > sizeof judge->spoilt - judge->spoilt_size) {
+        judge->all_spoilt = true;
+        return NULL;
+    }
+    memcpy(judge->spoilt + judge->spoilt_size, whole.data, whole.size);
+    judge->spoilt_size += (uint32_t)whole.size;
+    return NULL;
+}
+
+struct world_watch judge_history_begin(struct judge_history *judge)
+{
+    judge->turned = 0;
+    judge->all_spoilt = false;
+    judge->spoilt_size = 0;
+    return (struct world_watch){.context = judge, .applied = on_applied, .turned = on_turned};
+}
+
+/* ---- the history ---- */
 
 static enum history_function function_of(enum world_op op)
 {
@@ -96,7 +146,9 @@ bool judge_history_check(struct judge_history *judge, struct world *world, const
     history_clear(judge->history);
     for (size_t i = 0; i < count; i++) {
         bool says_nothing = operations[i].op == WORLD_OP_GET && operations[i].outcome != WORLD_OK;
-        if (!operations[i].stale_allowed && !says_nothing)
+        bool spoilt = judge->all_spoilt || holds(span_of(judge->spoilt, judge->spoilt_size),
+                                                 world_key_name(world, operations[i].key));
+        if (!operations[i].stale_allowed && !says_nothing && !spoilt)
             add(judge->history, world, &operations[i]);
     }
     history_order(judge->history);

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 
 #include "base/time.h"
+#include "lab/attack/attack.h"
 #include "lab/scenario/scenario_stage.h"
 #include "lab/scenario/scenario_time.h"
 
@@ -137,6 +138,33 @@ static int64_t take_amount(lua_State *state, int at, enum plan_kind kind)
     return amount;
 }
 
+static void know_attack(lua_State *state, const char *name)
+{
+    const struct protocol *protocol = stage_of(state)->next.protocol;
+    const struct world_attacks *attacks = protocol != NULL ? attacks_find(protocol->name) : NULL;
+    for (uint32_t i = 0; attacks != NULL && i < attacks->count; i++)
+        if (strcmp(attacks->list[i]->name, name) == 0)
+            return;
+    luaL_Buffer list;
+    luaL_buffinit(state, &list);
+    for (uint32_t i = 0; attacks != NULL && i < attacks->count; i++) {
+        luaL_addstring(&list, i > 0 ? ", " : "");
+        luaL_addstring(&list, attacks->list[i]->name);
+    }
+    luaL_pushresult(&list);
+    luaL_error(state, "nobody knows the attack '%s' on %s; there is %s", name,
+               protocol != NULL ? protocol->name : "it",
+               attacks != NULL ? lua_tostring(state, -1) : "none");
+}
+
+static struct span take_text(lua_State *state, int at, enum plan_kind kind)
+{
+    const char *text = luaL_checkstring(state, at);
+    if (kind == PLAN_ATTACK)
+        know_attack(state, text);
+    return span_of(text, text_at(state, at).size);
+}
+
 /* Puts the value at `at` into the field. */
 static void set_field(lua_State *state, int at, const char *field, uint32_t node_count, struct plan_item *out)
 {
@@ -155,7 +183,7 @@ static void set_field(lua_State *state, int at, const char *field, uint32_t node
     else if (strcmp(field, "amount") == 0)
         out->amount = take_amount(state, at, out->kind);
     else if (strcmp(field, "text") == 0)
-        out->text = span_of(luaL_checkstring(state, at), text_at(state, at).size);
+        out->text = take_text(state, at, out->kind);
     else
         out->client = (uint32_t)take_integer(state, at, field);
 }
@@ -245,6 +273,8 @@ static bool suits(lua_State *state, int at, const char *field)
         return lua_isinteger(state, at) || is_time(state, at);
     if (strcmp(field, "node") == 0 || strcmp(field, "other") == 0)
         return lua_isinteger(state, at) || (lua_type(state, at) == LUA_TSTRING && !is_time(state, at));
+    if (strcmp(field, "text") == 0)
+        return lua_type(state, at) == LUA_TSTRING && !is_time(state, at);
     return lua_isinteger(state, at);
 }
 
@@ -284,8 +314,9 @@ void stage_take_arguments(lua_State *state, enum plan_kind kind, int first, uint
     for (int n = 0; next_field(&at, &field); n++) {
         char name[SIGHT_WORD_SIZE];
         name_of(field, name);
-        bool names_somebody = strcmp(name, "node") == 0 || strcmp(name, "other") == 0 || strcmp(name, "set") == 0;
-        if (!filled[n] && names_somebody)
+        bool says_what = strcmp(name, "node") == 0 || strcmp(name, "other") == 0 || strcmp(name, "set") == 0 ||
+                         strcmp(name, "text") == 0;
+        if (!filled[n] && says_what)
             luaL_error(state, "%s takes %s; %s is missing", plan_kind_name(kind), plan_kind_fields(kind), name);
     }
 }

@@ -337,6 +337,8 @@ static void what_was_written_down_is_the_same_run(void **state)
         write_and_replay("two-phase-commit", seed, NULL, heap);
     for (uint64_t seed = 1; seed <= 2; seed++)
         write_and_replay("chandy-lamport", seed, NULL, heap);
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        write_and_replay("pbft", seed, NULL, heap);
     assert_int_equal(heap_used(heap), 0);
     heap_destroy_system(heap);
 }
@@ -358,7 +360,7 @@ static void every_kind_is_written(void **state)
     struct heap *heap = heap_create_system((size_t)64 << 20);
     struct world_options options;
     struct plan plan;
-    campaign_defaults(protocol_find("raft"), &options);
+    campaign_defaults(protocol_find("pbft"), &options); /* which there are attacks on */
     options.calm = true;
     options.heal_at_ns = PLAN_FOREVER;
     options.time_ns = 2 * NS_PER_S;
@@ -367,7 +369,8 @@ static void every_kind_is_written(void **state)
         plan_add(&plan, &(struct plan_item){.kind = (enum plan_kind)kind, .at_ns = 100 + kind, .duration_ns = kind,
                                             .node = 1, .other = 2, .set = 5, .number = UINT64_MAX - kind,
                                             .draw = UINT64_MAX, .amount = 1,
-                                            .text = span_string("SET k\"\\\n\t\1\377 v")});
+                                            .text = span_string(kind == PLAN_ATTACK ? "half-silent"
+                                                                                    : "SET k\"\\\n\t\1\377 v")});
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_int_equal(scenario_write(file, &options, &plan, NULL, "two\nlines"), 0);
@@ -382,6 +385,8 @@ static void every_kind_is_written(void **state)
         items += strncmp(line, "    { \"", 7) == 0;
         if (strncmp(line, "    { \"request\"", 15) == 0)
             assert_non_null(strstr(line, "text = \"SET k\\\"\\\\\\010\\009\\001\\255 v\" }"));
+        if (strncmp(line, "    { \"attack\"", 14) == 0)
+            assert_non_null(strstr(line, "text = \"half-silent\" }"));
         if (strncmp(line, "    { \"lose\"", 12) == 0)
             assert_non_null(strstr(line, ", number = 0xffffffffffff"));
     }

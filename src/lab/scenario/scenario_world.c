@@ -6,6 +6,7 @@
 #include "contract/text.h"
 #include "lab/scenario/scenario_stage.h"
 #include "lab/scenario/scenario_time.h"
+#include "node/proof.h"
 
 /* ---- messages and records ---- */
 
@@ -171,6 +172,15 @@ static void decide_fate(struct stage *stage, const struct sight *sight, uint64_t
     }
 }
 
+/* The fields of a whole message, without its header and its proof. */
+static struct span fields_of(const struct stage *stage, uint32_t place, const struct message_type *type,
+                             struct span message)
+{
+    const struct group_spec *spec = stage->specs[place];
+    size_t proof = spec != NULL ? proof_size(spec, proof_kind(spec, type)) : 0, size = message.size - HEADER_SIZE;
+    return span_of(message.data + HEADER_SIZE, proof <= size ? size - proof : size);
+}
+
 static void on_sent(void *context, int64_t at_ns, uint32_t place, uint32_t to, struct span message)
 {
     struct stage *stage = context;
@@ -184,7 +194,7 @@ static void on_sent(void *context, int64_t at_ns, uint32_t place, uint32_t to, s
     if (header.kind != HEADER_MESSAGE || header.type >= table->count || stage->over)
         return;
     union body body;
-    struct span encoded = span_of(message.data + HEADER_SIZE, message.size - HEADER_SIZE);
+    struct span encoded = fields_of(stage, place, &table->types[header.type], message);
     struct sight sight = {.kind = SIGHT_SENDS, .at_ns = at_ns, .node = place + 1, .other = to, .type = header.type};
     see_body(stage, &sight, &table->types[header.type], decode(&table->types[header.type], encoded, &body));
     if (!stage->over && stage->rule_count > 0)

@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include "base/panic.h"
+#include "lab/attack/attack.h"
 #include "lab/search/campaign.h"
 #include "lab/judge/judge.h"
 #include "lab/judge/judge_agreement.h"
@@ -29,7 +30,7 @@ struct campaign_runner {
     struct world *made;            /* by the run under way */
     struct liveness_watch liveness;
     struct judge_agreement agreement;
-    struct watch_pair pairs[2];
+    struct watch_pair pairs[3];
 };
 
 /* Where a broken run jumps to; process-wide, as signals and the panic hook are. */
@@ -172,11 +173,17 @@ void campaign_runner_run(struct campaign_runner *runner, const struct world_opti
                          struct campaign_result *result)
 {
     struct world_options judged = *options;
+    judged.attacks = attacks_find(options->protocol->name);
     *result = (struct campaign_result){.seed = options->seed};
     if (runner->kind != NULL) {
         runner->kind->clear(runner->judge);
         judged.watch = runner->kind->watch;
         judged.watch.context = runner->judge;
+    }
+    struct world_watch own = judged.watch, spoilt;
+    if (runner->history != NULL) {
+        spoilt = judge_history_begin(runner->history);
+        judged.watch = watch_pair(&runner->pairs[2], &own, &spoilt);
     }
     if (options->protocol->order == ORDER_TOTAL) /* else nothing is promised of what clients ask */
         watch_order(runner, &judged);

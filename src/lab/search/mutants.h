@@ -41,7 +41,8 @@ struct mutants_options {
     uint64_t seeds_max;   /* of a campaign: then it has found nothing */
     uint64_t seed_first;  /* of the first campaign; each next one begins a million seeds later */
     uint32_t jobs;
-    uint32_t node_count;  /* 0: five, or of protocols that agree in rounds as few as mask a failure */
+    uint32_t node_count;  /* 0: five, or four where 3k+1 are needed, or as few as mask a failure where members agree in
+                             rounds */
     const volatile sig_atomic_t *stop;
     FILE *progress;       /* NULL: none */
 };
