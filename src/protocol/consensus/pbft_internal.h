@@ -273,6 +273,8 @@ struct pbft_known *pbft_known_first(const struct pbft *self);
 /* The first that may not be done yet: those before it are. */
 struct pbft_known *pbft_known_open(struct pbft *self);
 struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+/* Whose requests share a room, of as many as there are members and PBFT_CLIENTS_MAX. */
+uint32_t pbft_known_room(const struct pbft *self, uint32_t origin);
 /* It may be ordered once more, in the same view too. */
 void pbft_known_unpark(struct pbft_known *known);
 void pbft_known_drop(struct pbft *self, struct pbft_known *known);

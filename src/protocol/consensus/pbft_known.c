@@ -51,7 +51,7 @@ struct pbft_known *pbft_known_open(struct pbft *self)
     return known;
 }
 
-static uint32_t room_of(const struct pbft *self, uint32_t origin)
+uint32_t pbft_known_room(const struct pbft *self, uint32_t origin)
 {
     int place = spec_member_place(self->spec, origin);
     return place >= 0 ? (uint32_t)place : self->member_count + origin % PBFT_CLIENTS_MAX;
@@ -68,7 +68,7 @@ void pbft_known_drop(struct pbft *self, struct pbft_known *known)
     *(younger != NULL ? &younger->older : &self->known_youngest) = known->older;
     if (self->known_open == link_of(self, known))
         self->known_open = known->younger;
-    uint32_t *free = &self->known_free[room_of(self, known->origin)];
+    uint32_t *free = &self->known_free[pbft_known_room(self, known->origin)];
     *known = (struct pbft_known){.chain = *free};
     *free = link_of(self, known);
 }
@@ -132,7 +132,7 @@ static void make_room(struct pbft *self, uint32_t room)
 {
     mark_referenced(self);
     for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at))
-        if (room_of(self, at->origin) == room && !at->referenced) {
+        if (pbft_known_room(self, at->origin) == room && !at->referenced) {
             pbft_known_drop(self, at);
             return;
         }
@@ -141,7 +141,7 @@ static void make_room(struct pbft *self, uint32_t room)
 /* An empty place for one more of this origin. */
 static struct pbft_known *place_for(struct pbft *self, uint32_t origin)
 {
-    uint32_t room = room_of(self, origin);
+    uint32_t room = pbft_known_room(self, origin);
     if (self->known_free[room] == 0 && self->known_top[room] == self->known_each)
         make_room(self, room);
     struct pbft_known *free = at_link(self, self->known_free[room]);

@@ -37,33 +37,75 @@ void pbft_relay_learn(const struct pbft *self, struct pbft_known *known)
     known->shared = known->shared || 1 + holders(self, known->digest) >= self->quorum;
 }
 
+/* What one HAVE tells of. */
+struct telling {
+    const struct pbft_known *list[PBFT_HAVE_MAX];
+    uint32_t count;
+};
+
+static bool waits(const struct pbft *self, const struct pbft_known *known)
+{
+    return known->waited && !known->parked && !pbft_known_done(self, known);
+}
+
+/* The oldest that waits of each room comes first, each time: members remember the latest that they were told alone, and
+ * nobody's many keep another's one from being told of by 2k+1 at one time. */
+static void tell_oldest(const struct pbft *self, struct telling *telling)
+{
+    bool seen[PBFT_PLACES_MAX + PBFT_CLIENTS_MAX] = {false};
+    for (const struct pbft_known *at = pbft_known_first(self); at != NULL && telling->count < PBFT_HAVE_MAX;
+         at = pbft_known_next(self, at)) {
+        uint32_t room = pbft_known_room(self, at->origin);
+        if (seen[room] || !waits(self, at))
+            continue;
+        seen[room] = true;
+        telling->list[telling->count++] = at;
+    }
+}
+
+static bool is_told(const struct telling *telling, uint32_t count, const struct pbft_known *known)
+{
+    uint32_t at = 0;
+    while (at < count && telling->list[at] != known)
+        at++;
+    return at < count;
+}
+
+/* Of the others as many as there is room for, from where the last message ended. */
+static void tell_next(struct pbft *self, struct telling *telling)
+{
+    uint64_t last = self->told_arrival;
+    uint32_t oldest = telling->count, passed = 0;
+    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
+        if (at->parked || pbft_known_done(self, at))
+            continue;
+        bool due = at->waited && at->arrival > self->told_arrival && !is_told(telling, oldest, at);
+        at->waited = true;
+        passed += due && telling->count == PBFT_HAVE_MAX;
+        if (!due || telling->count == PBFT_HAVE_MAX)
+            continue;
+        telling->list[telling->count++] = at;
+        last = at->arrival;
+    }
+    self->told_arrival = passed > 0 ? last : 0;
+}
+
 void pbft_relay_due(struct pbft *self, struct effects *out)
 {
     uint8_t bytes[PBFT_HAVE_MAX * PBFT_DIGEST_SIZE];
+    struct telling telling = {.count = 0};
     /* Nobody orders while a view changes; but who waits for the next one alone must still be counted by the others. */
     if (!self->active && ++self->relays_skipped < PBFT_VIEW_RESENDS)
         return;
     self->relays_skipped = 0;
-    uint64_t last = self->told_arrival;
-    uint32_t count = 0, passed = 0;
-    /* From where the last message ended, so that nobody's many keep another's one from being told of. */
-    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
-        if (at->parked || pbft_known_done(self, at))
-            continue;
-        bool due = at->waited && at->arrival > self->told_arrival;
-        at->waited = true;
-        passed += due && count == PBFT_HAVE_MAX;
-        if (!due || count == PBFT_HAVE_MAX)
-            continue;
-        for (uint32_t i = 0; i < 4; i++)
-            store_u64(bytes + count * PBFT_DIGEST_SIZE + 8 * i, at->digest[i]);
-        count++;
-        last = at->arrival;
-    }
-    self->told_arrival = passed > 0 ? last : 0;
-    if (count == 0)
+    tell_oldest(self, &telling);
+    tell_next(self, &telling);
+    if (telling.count == 0)
         return;
-    const struct pbft_have message = {.digests = effects_copy(out, bytes, count * PBFT_DIGEST_SIZE)};
+    for (uint32_t place = 0; place < telling.count; place++)
+        for (uint32_t i = 0; i < 4; i++)
+            store_u64(bytes + place * PBFT_DIGEST_SIZE + 8 * i, telling.list[place]->digest[i]);
+    const struct pbft_have message = {.digests = effects_copy(out, bytes, telling.count * PBFT_DIGEST_SIZE)};
     pbft_to_others(self, PBFT_HAVE, &message, out);
 }
 
