@@ -55,7 +55,7 @@ static void tell_oldest(const struct pbft *self, struct telling *telling)
     bool seen[PBFT_PLACES_MAX + PBFT_CLIENTS_MAX] = {false};
     for (const struct pbft_known *at = pbft_known_first(self); at != NULL && telling->count < PBFT_HAVE_MAX;
          at = pbft_known_next(self, at)) {
-        uint32_t room = pbft_known_room(self, at->origin);
+        uint32_t room = pbft_known_room(self, at);
         if (seen[room] || !waits(self, at))
             continue;
         seen[room] = true;

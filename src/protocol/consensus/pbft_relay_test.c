@@ -1,4 +1,5 @@
-/* PBFT: requests that reached some members only are told of, whoever else has many that wait (pbft_relay.c). */
+/* PBFT: a client with many requests takes nothing from others: neither their room (pbft_known.c), nor that members tell
+ * each other of theirs (pbft_relay.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,8 +75,36 @@ static void many_requests_hide_nobodys(void **state)
     free(driver);
 }
 
+/* Whatever its number is, no client fills the room of another's requests. */
+static void many_requests_push_out_nobodys(void **state)
+{
+    (void)state;
+    struct tuning tuning;
+    struct driver *driver = malloc(sizeof *driver);
+    void *region = aligned_alloc(HEAP_ALIGNMENT, REGION_SIZE);
+    assert_true(driver != NULL && region != NULL);
+    spec_defaults(&tuning);
+    tuning.checkpoint_interval = 8; /* room for 144 requests each */
+    for (uint32_t liar = HONEST + 1; liar <= HONEST + 2 * PBFT_CLIENTS_MAX; liar++) {
+        driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, 0, 1, &tuning);
+        driver_client_request(driver, 2, HONEST, 1, 1, OP_ADD, span_string("b"));
+        for (uint64_t number = 1; number <= 2 * AT_ONCE; number++) {
+            driver_client_request(driver, 2, liar, 1, number, OP_ADD, span_string("a"));
+            if (number % AT_ONCE == 0)
+                driver_turn(driver, 2, 0);
+        }
+        assert_non_null(request_of(driver_member(driver, 2)->self, HONEST));
+        assert_non_null(request_of(driver_member(driver, 2)->self, liar));
+    }
+    free(region);
+    free(driver);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_requests_hide_nobodys)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_requests_hide_nobodys),
+        cmocka_unit_test(many_requests_push_out_nobodys),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
