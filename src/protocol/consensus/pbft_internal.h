@@ -359,6 +359,8 @@ void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *o
 void pbft_on_new_view(struct pbft *self, const struct event *event, struct effects *out);
 /* k+1 members, so a correct one, are in later views, or on their way: goes with the first of these. */
 void pbft_join(struct pbft *self, struct effects *out);
+/* Begins to wait for the new view; a member that is active in it, or in a later one, counts as one that wanted it. */
+void pbft_arm_when_wanted(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
 void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out);

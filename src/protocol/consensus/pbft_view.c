@@ -306,12 +306,13 @@ void pbft_join(struct pbft *self, struct effects *out)
         pbft_view_change(self, first, out);
 }
 
-/* The new view is given time only once a quorum wants it, so that nobody runs ahead alone. */
-static void arm_when_wanted(struct pbft *self, struct effects *out)
+/* The new view is given time only once a quorum wants it, so that nobody runs ahead alone. Who is active in it wanted
+ * it. */
+void pbft_arm_when_wanted(struct pbft *self, struct effects *out)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
-        count += self->peers[i].change.view >= self->view;
+        count += i == self->self_place || self->peers[i].change.view >= self->view || self->peers[i].view >= self->view;
     if (self->active || self->forgot || count < self->quorum || self->deadline_ns != INT64_MAX)
         return;
     self->deadline_ns = self->now_ns + pbft_patience_ns(self);
@@ -335,7 +336,7 @@ void pbft_on_view_change(struct pbft *self, const struct event *event, struct ef
         send_ack(self, from, 0, out);
     }
     pbft_join(self, out);
-    arm_when_wanted(self, out);
+    pbft_arm_when_wanted(self, out);
     try_new_view(self, out);
 }
 
