@@ -83,7 +83,10 @@ void member_tell_client(struct member *member, const struct peer *client, bool l
     struct client_answer fits = *answer;
     /* The client would take it for damage. */
     if (fits.bytes.size > member->spec->tuning.command_bytes_max) fits.lost = true;
-    if (told != NULL) (void)client_answer_append(&told->answers, &fits); /* no room: it is lost, and asked for again */
+    /* A small bundle can ask for more than there is memory: what would not leave for its size is not even kept. */
+    bool leaves = told != NULL && (told->answers.size == 0 || told->answers.size + fits.bytes.size <=
+                                                                 member->node->options->peer_output_bytes_max);
+    if (leaves) (void)client_answer_append(&told->answers, &fits); /* no room: it is lost, and asked for again */
 }
 
 static void send_answers(struct member *member, const struct told *told, struct span answers)

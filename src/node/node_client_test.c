@@ -390,6 +390,23 @@ static void many_answers_part_into_frames(void **state)
     check_answer(bench, 1, false, 14, 14, ":1\r\n");
 }
 
+/* What one bundle asks for may be more than there is memory. */
+static void more_answers_than_may_leave_are_lost(void **state)
+{
+    struct bench *bench = *state;
+    struct machine *member = bench_machine(bench, 1);
+    member->options.peer_output_bytes_max = 50000;
+    for (uint64_t i = 1; i <= 12; i++) machine_request(client_of(bench), false, TALLY_SAY, 20000, i);
+    bench_settle(bench);
+    uint32_t heard = 0, dropped = 0;
+    for (uint64_t i = 1; i <= 12; i++) heard += heard_from(bench, 1, false, i) != NULL;
+    assert_int_equal(heard, 2);
+    struct node_peer_status status;
+    for (uint32_t place = 0; node_peer_status(member->node, place, &status); place++)
+        dropped += status.node == CLIENT ? (uint32_t)status.dropped : 0;
+    assert_int_equal(dropped, 0); /* they were never laid out */
+}
+
 /* ---- looks ---- */
 
 static void looks_are_executed_here_and_now(void **state)
@@ -732,6 +749,7 @@ int main(void)
         TEST(refusals_of_the_protocol_are_not_for_the_lanes),
         TEST(what_the_protocol_gives_back_is_handed_in_again),
         TEST(many_answers_part_into_frames),
+        TEST(more_answers_than_may_leave_are_lost),
         TEST(looks_are_executed_here_and_now),
         TEST(looks_wait_and_are_bounded),
         TEST(a_look_may_wait_for_its_time),

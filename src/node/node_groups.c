@@ -100,12 +100,15 @@ static void fill_spec(const struct node *node, struct home *home)
     if (node_learns_directory(node)) node_learn_spec(node, group, &home->spec);
 }
 
-/* This build may lack the protocol or service that a later one created the group with. */
+/* This build may lack the protocol or service that a later one created the group with; and members that do not order
+ * totally answer no clients (node_client.c). */
 static bool can_host(const struct node *node, const struct group_spec *spec)
 {
     char why[REASON_SIZE];
     bool asks = node_learns_directory(node);
-    return (spec->served_by != NULL) == asks && spec->protocol != NULL && spec->service != NULL && spec_check(spec, why, sizeof why) == OK;
+    bool answers = !asks || (spec->served_by != NULL && spec->served_by->order == ORDER_TOTAL);
+    return answers && (spec->served_by != NULL) == asks && spec->protocol != NULL && spec->service != NULL &&
+           spec_check(spec, why, sizeof why) == OK;
 }
 
 static void insert(struct node *node, struct member *member)

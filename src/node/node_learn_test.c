@@ -77,14 +77,19 @@ static uint64_t ask(struct machine *machine, uint32_t group, bool read, uint16_t
 }
 
 /* Both members' directories, which the puppets keep each for itself. */
-static void create_group(struct bench *bench, const char *name, const char *prefix)
+static void create_group_of(struct bench *bench, const char *protocol, const char *name, const char *prefix)
 {
     uint8_t numbers[3][4];
     for (uint32_t i = 0; i < 3; i++) store_u32(numbers[i], i);
-    struct span words[] = {span_string(name), span_string("raft"), span_string("kv"), span_string(prefix),
+    struct span words[] = {span_string(name), span_string(protocol), span_string("kv"), span_string(prefix),
                            span_of(numbers[0], 4), span_of(numbers[1], 4), span_of(numbers[2], 4)};
     for (uint32_t id = 1; id <= MEMBERS; id++) (void)ask(bench_machine(bench, id), 0, false, OP_GROUP_CREATE, words, 7);
     bench_settle(bench);
+}
+
+static void create_group(struct bench *bench, const char *name, const char *prefix)
+{
+    create_group_of(bench, "raft", name, prefix);
 }
 
 static void drop_group(struct bench *bench, const char *name)
@@ -141,6 +146,18 @@ static void requests_reach_the_group(void **state)
     check(bench, get, "$1\r\n7\r\n");
 }
 
+/* Members answer clients of groups with a total order alone: the front is to say so, rather than wait for answers. */
+static void groups_without_an_order_are_left_out(void **state)
+{
+    struct bench *bench = *state;
+    create_group_of(bench, "anti-entropy", "a", "a:");
+    create_group(bench, "b", "b:");
+    bench_advance(bench, 3 * NS_PER_S);
+    assert_int_equal(node_directory(client_of(bench)->node)->count, 2);
+    assert_false(node_hosts(client_of(bench)->node, 1));
+    assert_true(node_hosts(client_of(bench)->node, 2));
+}
+
 static void a_hint_hurries(void **state)
 {
     struct bench *bench = *state;
@@ -194,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(groups_are_followed),
         TEST(requests_reach_the_group),
+        TEST(groups_without_an_order_are_left_out),
         TEST(a_hint_hurries),
         TEST(a_restart_learns_anew),
         TEST(silence_is_waited_for),

@@ -41,8 +41,8 @@ extern const struct protocol pbft_protocol;
 enum {
     PBFT_CLIENTS_MAX = 32, /* clients, beside the members, of which it is remembered what was executed (or as many as the
                               window has numbers, if that is more): those that were executed last. More may ask; those
-                              with equal node ids modulo this share the room for their requests. A request for which
-                              there is no room is dropped: its client asks again */
+                              beyond as many share the room for their requests with others. A request for which there
+                              is no room is dropped: its client asks again */
 };
 
 /* Places of the messages in the table, which are their types on the wire: append only. */

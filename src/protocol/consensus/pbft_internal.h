@@ -176,8 +176,9 @@ struct pbft {
     uint64_t top;       /* no number above it has a slot */
     uint64_t unsettled; /* below it, numbers of the window wait for nothing in this view (pbft_agree.c) */
     struct pbft_known *known;
-    uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
+    uint32_t known_each;  /* so many each: of members by place, then of clients */
     uint32_t *known_free, *known_top; /* of each room: its free places that were in use before; how many ever were */
+    uint32_t room_owner[PBFT_CLIENTS_MAX], room_used[PBFT_CLIENTS_MAX]; /* of clients: whose, and how many are there */
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
     uint64_t arrivals, arrivals_before; /* of all; before this view began */
     bool any_parked;       /* perhaps */
@@ -278,6 +279,8 @@ struct pbft_known *pbft_known_first(const struct pbft *self);
 /* The first that may not be done yet: those before it are. */
 struct pbft_known *pbft_known_open(struct pbft *self);
 struct pbft_known *pbft_known_next(const struct pbft *self, const struct pbft_known *known);
+/* The room where it lies: of members by place, then PBFT_CLIENTS_MAX of clients. */
+uint32_t pbft_known_room(const struct pbft *self, const struct pbft_known *known);
 /* It may be ordered once more, in the same view too. */
 void pbft_known_unpark(struct pbft_known *known);
 void pbft_known_drop(struct pbft *self, struct pbft_known *known);

@@ -1,9 +1,8 @@
 /* PBFT: the requests that are known here: those that an origin sent, or that somebody correct vouched for.
  *
  * Each is stored at once, since what is ordered must not be lost; its record is what is delivered. Each origin has room
- * of its own, so that nobody fills that of others: members by place, clients by the remainder of their node id (those
- * of one remainder share theirs, and lose nothing but patience by it). Found by digest (chains), walked in the order of
- * arrival (a list). */
+ * of its own, so that nobody fills that of others: members by place, clients one that is empty when they come. Found by
+ * digest (chains), walked in the order of arrival (a list). */
 #include "protocol/consensus/pbft_internal.h"
 
 static uint32_t bucket_of(const struct pbft *self, const uint64_t digest[4])
@@ -51,10 +50,28 @@ struct pbft_known *pbft_known_open(struct pbft *self)
     return known;
 }
 
-static uint32_t room_of(const struct pbft *self, uint32_t origin)
+uint32_t pbft_known_room(const struct pbft *self, const struct pbft_known *known)
+{
+    return (uint32_t)((size_t)(known - self->known) / self->known_each);
+}
+
+/* A client keeps its room while it has requests there. */
+static uint32_t room_for(struct pbft *self, uint32_t origin)
 {
     int place = spec_member_place(self->spec, origin);
-    return place >= 0 ? (uint32_t)place : self->member_count + origin % PBFT_CLIENTS_MAX;
+    if (place >= 0)
+        return (uint32_t)place;
+    uint32_t empty = PBFT_CLIENTS_MAX;
+    for (uint32_t i = 0; i < PBFT_CLIENTS_MAX; i++) {
+        if (self->room_used[i] > 0 && self->room_owner[i] == origin)
+            return self->member_count + i;
+        if (self->room_used[i] == 0 && empty == PBFT_CLIENTS_MAX)
+            empty = i;
+    }
+    uint32_t room = empty < PBFT_CLIENTS_MAX ? empty : origin % PBFT_CLIENTS_MAX;
+    if (room == empty)
+        self->room_owner[room] = origin;
+    return self->member_count + room;
 }
 
 void pbft_known_drop(struct pbft *self, struct pbft_known *known)
@@ -68,7 +85,9 @@ void pbft_known_drop(struct pbft *self, struct pbft_known *known)
     *(younger != NULL ? &younger->older : &self->known_youngest) = known->older;
     if (self->known_open == link_of(self, known))
         self->known_open = known->younger;
-    uint32_t *free = &self->known_free[room_of(self, known->origin)];
+    uint32_t room = pbft_known_room(self, known), *free = &self->known_free[room];
+    if (room >= self->member_count)
+        self->room_used[room - self->member_count]--;
     *known = (struct pbft_known){.chain = *free};
     *free = link_of(self, known);
 }
@@ -132,7 +151,7 @@ static void make_room(struct pbft *self, uint32_t room)
 {
     mark_referenced(self);
     for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at))
-        if (room_of(self, at->origin) == room && !at->referenced) {
+        if (pbft_known_room(self, at) == room && !at->referenced) {
             pbft_known_drop(self, at);
             return;
         }
@@ -141,7 +160,7 @@ static void make_room(struct pbft *self, uint32_t room)
 /* An empty place for one more of this origin. */
 static struct pbft_known *place_for(struct pbft *self, uint32_t origin)
 {
-    uint32_t room = room_of(self, origin);
+    uint32_t room = room_for(self, origin);
     if (self->known_free[room] == 0 && self->known_top[room] == self->known_each)
         make_room(self, room);
     struct pbft_known *free = at_link(self, self->known_free[room]);
@@ -218,6 +237,9 @@ struct pbft_known *pbft_known_add(struct pbft *self, uint32_t origin, struct spa
     const struct pbft_record_request record = {.origin = bundle.node, .bundle = bytes};
     fresh.position = position != 0 ? position : pbft_store(self, PBFT_RECORD_REQUEST, &record, out);
     insert(self, known, &fresh);
+    uint32_t room = pbft_known_room(self, known);
+    if (room >= self->member_count)
+        self->room_used[room - self->member_count]++;
     pbft_relay_learn(self, known);
     return known;
 }

@@ -240,6 +240,25 @@ static void the_low_water_mark_is_never_pushed_out(void **state)
     }
 }
 
+/* One whose VIEW-CHANGE helped a view to begin lost its disk, so a member that missed the NEW-VIEW can not believe it any
+ * more, nor hear that VIEW-CHANGE; who is active there wanted the view all the same. */
+static void who_is_active_in_a_view_wanted_it(void **state)
+{
+    (void)state;
+    begin(0);
+    struct pbft *self = driver_member(driver, 3)->self;
+    self->view = 2;
+    self->active = false;
+    for (uint32_t status_of = 0; status_of < 2; status_of++) {
+        struct effect list[2];
+        struct effects out = {.list = list, .capacity = 2};
+        assert_int_equal(self->deadline_ns, INT64_MAX);
+        self->peers[status_of].view = 2;
+        pbft_view_wanted(self, &out);
+    }
+    assert_true(self->deadline_ns < INT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_restart_does_not_make_it_vote_earlier, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_to_an_earlier_question_do_not_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_low_water_mark_is_never_pushed_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_active_in_a_view_wanted_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_that_forget_one_after_the_other_undo_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,34 +60,88 @@ static void wait_on(struct pbft_known *known, uint32_t longest)
     known->pressing = known->pressing || (known->waited == longest && known->backed);
 }
 
-void pbft_relay_due(struct pbft *self, struct effects *out)
+/* What one HAVE tells of. */
+struct telling {
+    const struct pbft_known *list[PBFT_HAVE_MAX];
+    uint32_t count;
+};
+
+static bool waits(const struct pbft *self, const struct pbft_known *known)
 {
-    uint8_t bytes[PBFT_HAVE_MAX * PBFT_DIGEST_SIZE];
-    uint64_t last = self->told_arrival;
-    uint32_t count = 0, passed = 0, longest = long_wait(self);
+    return known->waited > 1 && !known->parked && !pbft_known_done(self, known);
+}
+
+/* The oldest that waits of each room comes first, each time: members remember the latest that they were told alone, and
+ * nobody's many keep another's one from being told of by 2k+1 at one time. */
+static void tell_oldest(const struct pbft *self, struct telling *telling)
+{
+    bool seen[PBFT_PLACES_MAX + PBFT_CLIENTS_MAX] = {false};
+    for (const struct pbft_known *at = pbft_known_first(self); at != NULL && telling->count < PBFT_HAVE_MAX;
+         at = pbft_known_next(self, at)) {
+        uint32_t room = pbft_known_room(self, at);
+        if (seen[room] || !waits(self, at))
+            continue;
+        seen[room] = true;
+        telling->list[telling->count++] = at;
+    }
+}
+
+static bool is_told(const struct telling *telling, uint32_t count, const struct pbft_known *known)
+{
+    uint32_t at = 0;
+    while (at < count && telling->list[at] != known)
+        at++;
+    return at < count;
+}
+
+/* Of the others as many as there is room for, from where the last message ended. True: there are more. */
+static bool tell_next(const struct pbft *self, struct telling *telling, uint64_t *last)
+{
+    uint32_t oldest = telling->count, passed = 0;
+    for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
+        if (!waits(self, at) || at->arrival <= self->told_arrival || is_told(telling, oldest, at))
+            continue;
+        passed += telling->count == PBFT_HAVE_MAX;
+        if (telling->count == PBFT_HAVE_MAX)
+            continue;
+        telling->list[telling->count++] = at;
+        *last = at->arrival;
+    }
+    return passed > 0;
+}
+
+/* True: somebody has begun to wait, or it is time to say again who does. */
+static bool wait_on_all(struct pbft *self)
+{
     bool news = ++self->relays_skipped >= PBFT_STAND_RESENDS;
-    /* From where the last message ended, so that nobody's many keep another's one from being told of. */
+    uint32_t longest = long_wait(self);
     for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
         if (at->parked || pbft_known_done(self, at))
             continue;
-        bool due = at->waited > 0 && at->arrival > self->told_arrival;
-        news = news || at->waited == 1;
         wait_on(at, longest);
-        passed += due && count == PBFT_HAVE_MAX;
-        if (!due || count == PBFT_HAVE_MAX)
-            continue;
-        for (uint32_t i = 0; i < 4; i++)
-            store_u64(bytes + count * PBFT_DIGEST_SIZE + 8 * i, at->digest[i]);
-        count++;
-        last = at->arrival;
+        news = news || at->waited == 2;
     }
-    if (count > 0 && !news)
+    return news;
+}
+
+void pbft_relay_due(struct pbft *self, struct effects *out)
+{
+    uint8_t bytes[PBFT_HAVE_MAX * PBFT_DIGEST_SIZE];
+    struct telling telling = {.count = 0};
+    uint64_t last = self->told_arrival;
+    bool news = wait_on_all(self);
+    tell_oldest(self, &telling);
+    bool passed = tell_next(self, &telling, &last);
+    if (telling.count > 0 && !news)
         return;
-    self->told_arrival = passed > 0 ? last : 0;
-    if (count == 0)
+    self->told_arrival = passed ? last : 0;
+    if (telling.count == 0)
         return;
-    self->relays_skipped = passed > 0 ? PBFT_STAND_RESENDS : 0;
-    const struct pbft_have message = {.digests = effects_copy(out, bytes, count * PBFT_DIGEST_SIZE)};
+    self->relays_skipped = passed ? PBFT_STAND_RESENDS : 0;
+    for (uint32_t place = 0; place < telling.count; place++)
+        for (uint32_t i = 0; i < 4; i++)
+            store_u64(bytes + place * PBFT_DIGEST_SIZE + 8 * i, telling.list[place]->digest[i]);
+    const struct pbft_have message = {.digests = effects_copy(out, bytes, telling.count * PBFT_DIGEST_SIZE)};
     pbft_to_others(self, PBFT_HAVE, &message, out);
 }
 
