@@ -81,6 +81,12 @@ says 0 "0 differ" paxos --nodes 2 --timers election=1 --audit
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --break quorum-too-small
 says 1 "violation after" paxos --nodes 3 --channel fifo --synchronous --crashes 1 --break promise-not-stored
 
+# Single-decree Paxos: two proposers, three ballots; a crash; and what one rule less does.
+says 0 "complete: no violation" synod --requests 1 --timers retry=2 --crashes 1
+says 0 "complete: no violation" synod --request-at 1 --timers retry=0 --crashes 1
+says 1 "PAX-3" synod --timers retry=0 --break choose-own-value
+says 1 "PAX-1" synod --timers retry=0 --crashes 1 --break promise-forgotten-on-restart
+
 # PBFT: one request in one view, from the primary's node, in every ordering; and with view changes as far as it goes.
 says 0 "complete: no violation" pbft
 says 0 "0 differ" pbft --timers view=2,status=1 --depth 15 --audit

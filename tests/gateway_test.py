@@ -272,7 +272,7 @@ def mistakes_are_named(root):
     assert "never overwritten" in refused("keys", "new", "--dir", os.path.join(data, "keys"), "--id", "1")
     text = refused(*server, "--data", data)
     assert "node-2" in text, text
-    text = refused(*server[:2], "pbft", "--data", data, "--peers", peers.rsplit(",", 1)[0])
+    text = refused("server", "--protocol", "pbft", "--data", data, "--peers", peers.rsplit(",", 1)[0], *server[-2:])
     assert "3k+1 = 4" in text, text
     text = refused("up", "--protocol", "pbft", "--data", os.path.join(root, "three"), "--port", str(port))
     assert "3k+1 = 4" in text, text
@@ -282,7 +282,7 @@ def mistakes_are_named(root):
     assert "an --id of its own" in refused(*gateway, "--id", "2", "--vote", "3")
     assert "`lockstep server`" in refused(*gateway, "--id", "101", "--lab", "yes")
     assert "`lockstep gateway`" in refused(*server, "--data", data, "--vote", "3")
-    assert "--keys is for" in refused("server", "--data", data, "--keys", data)
+    assert "--keys is for" in refused("server", "--data", data, "--keys", data, "--listen", f"127.0.0.1:{port + 1}")
 
 
 def a_gateway_that_reaches_too_few_says_so(root):
@@ -321,6 +321,30 @@ def a_gateway_that_reaches_too_few_says_so(root):
                 assert "a gateway creates no groups" in str(error), error
     finally:
         cluster.end()
+
+
+def groups_are_served_too(port):
+    """A gateway learns which groups there are, and asks each by its own protocol."""
+    with connect(port + 1) as node:
+        assert node.execute_command("GROUP.CREATE", "quick", "PROTOCOL", "raft", "K", "1", "MEMBERS", "2,3,4", "PREFIX",
+                                    "quick:") in (b"OK", True)
+
+    def written(client):
+        try:
+            return client.set("quick:1", "there") and client.get("quick:1") == b"there"
+        except redis.exceptions.ResponseError as error:
+            assert "TRYAGAIN" in str(error), error
+            return False
+
+    with connect(port) as client, connect(port + 2) as member:
+        until("the gateway serves the new group", lambda: written(client), 5)
+        assert member.get("quick:1") == b"there"
+        assert client.get("held") == b"by the nodes" and b"quick" in client.execute_command("GROUP.LIST")
+        try:
+            raise AssertionError(client.mset({"quick:1": "1", "a": "2"}))
+        except redis.exceptions.ResponseError as error:
+            assert "CROSSGROUP" in str(error), error
+        client.execute_command("GROUP.DROP", "quick")
 
 
 def a_voter_of_a_cluster_that_masks_crashes(root):
@@ -368,6 +392,7 @@ def check(root):
         cluster = Up(root, port, "--nodes", "4", "--protocol", "pbft")
         with connect(port) as client:
             assert client.get("held") == b"by the nodes"
+        groups_are_served_too(port)
         cluster.stop()
 
         cluster = Up(root, port, "--nodes", "4", "--protocol", "pbft", "--signatures", "yes", "--fresh")

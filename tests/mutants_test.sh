@@ -49,7 +49,7 @@ found pbft commit-quorum-2k 'PBFT-[125]|DIGEST|AGREEMENT|PROGRESS'
 found pbft checkpoint-without-proof 'PBFT-[1-5]|DIGEST|AGREEMENT|INVARIANT|PROGRESS'
 found pbft request-unproven 'REPLY|PBFT-5|DIGEST|INVARIANT|PROGRESS'
 found pbft vote-not-stored 'PBFT-[1-6]|DIGEST|AGREEMENT|PROGRESS|STOP'
-found pbft believe-first 'PBFT-5'
+found pbft believe-first 'PBFT-5|REPLY'
 found two-phase-commit vote-before-ready-stored 'AC-D|AC[1-5]'
 found two-phase-commit init-answers-abort-without-moving 'AC[1-5]'
 found two-phase-commit decide-alone 'AC[1-5]'
@@ -68,6 +68,16 @@ found oral-messages wait-for-all 'IC0' --nodes 4
 found signed-messages accept-forged 'IC[12]' --nodes 3
 found signed-messages accept-short-chain 'IC[12]' --nodes 3
 found signed-messages one-round-less 'IC[12]' --nodes 3
+found synod promise-not-stored 'PAX-[1-5D]'
+found synod accept-not-stored 'PAX-[1-5D]'
+found synod promise-forgotten-on-restart 'PAX-[1-5D]'
+found synod accept-below-promise 'PAX-[1-5D]'
+found synod choose-own-value 'PAX-[1-5D]'
+found synod choose-first-seen 'PAX-[1-5D]'
+found synod quorum-too-small 'PAX-[1-5D]'
+found synod amnesiac-votes 'PAX-[1-5D]'
+found synod no-back-off 'PROGRESS'
+found synod ack-before-sync 'PAX-[1-5D]'
 found anti-entropy ack-before-stored 'AE-[12]|CAP-AP'
 found anti-entropy deliver-out-of-order 'AE-1'
 found anti-entropy execute-duplicates 'AE-1'
@@ -98,6 +108,6 @@ out=$("$LOCKSTEP_PROGRAM" mutants raft --rule commit-old-term --campaigns 1 --se
 [ "$status" -eq 1 ] || fail "a rule that was not missed ended with $status: $out"
 echo "$out" | grep -q '>1 ' || fail "the table does not say that one seed was too few: $out"
 
-for protocol in raft paxos two-phase-commit anti-entropy chandy-lamport; do
+for protocol in raft paxos synod two-phase-commit anti-entropy chandy-lamport; do
     "$LOCKSTEP_PROGRAM" sim "$protocol" --nodes 5 --seeds 1..40 --jobs 2 || fail "$protocol violates without any break"
 done

@@ -29,7 +29,7 @@ PROMISED = [
     "raft-duplicated-messages", "raft-figure-8",
     "raft-leader-crash-after-replication", "raft-leader-crash-before-replication", "raft-lost-messages",
     "raft-split-vote", "raft-stale-leader", "two-phase-commit-asks-others", "two-phase-commit-blocks",
-    "two-phase-commit-votes-no",
+    "two-phase-commit-votes-no", "synod-duelling-proposers", "synod-forgotten-promise",
 ]
 
 # A rule switched off, and what the scenario says then.
@@ -59,6 +59,10 @@ BROKEN = [
     ("paxos-late-accept", "accept-lower-ballot", "NACK"),
     ("paxos-leader-crashes", "choose-own-value", "GET x"),
     ("paxos-stale-leader", "read-without-round", "GET x"),
+    ("synod-duelling-proposers", "no-back-off", "P1 notes decided"),
+    ("synod-forgotten-promise", "promise-forgotten-on-restart", "PAX-4"),
+    ("synod-forgotten-promise", "promise-not-stored", "PAX-4"),
+    ("synod-forgotten-promise", "amnesiac-votes", "PAX-4"),
     ("pbft-normal-case", "no-prepare-phase", "never S2 sends COMMIT"),
     ("pbft-normal-case", "commit-quorum-2k", "never S2 delivers"),
     ("pbft-equivocating-primary", "no-prepare-phase", "never any stores PREPARED with view=1"),

@@ -202,7 +202,7 @@ static void add_staged(struct member *member)
 static void take_chunk(struct member *member, const struct chunk *chunk)
 {
     struct adopting *state = &member->adopting;
-    if (state->phase != ADOPT_FETCH || chunk->index != state->index || chunk->offset != state->have) return;
+    if (chunk->index != state->index || chunk->offset != state->have) return;
     if ((state->digest != 0 && chunk->digest != state->digest) ||
         (state->seal.size != 0 && chunk->size != state->seal.size)) {
         next_holder(member);
@@ -235,6 +235,13 @@ static void take_chunk(struct member *member, const struct chunk *chunk)
     add_staged(member);
 }
 
+/* Others would spoil what the holder sends, and one that lies could keep a member from every state that there is. */
+static bool is_asked(const struct member *member, uint32_t node)
+{
+    const struct adopting *state = &member->adopting;
+    return state->phase == ADOPT_FETCH && state->holders[state->holder] == node;
+}
+
 void member_adopt_message(struct member *member, struct peer *peer, uint16_t type, struct span body)
 {
     uint64_t decoded[MESSAGE_STRUCT_SIZE_MAX / sizeof(uint64_t)];
@@ -247,9 +254,9 @@ void member_adopt_message(struct member *member, struct peer *peer, uint16_t typ
         return;
     }
     if (type == NODE_CHUNK_REQUEST) serve(member, peer, (const struct chunk_request *)decoded);
+    if (!is_asked(member, peer->id)) return;
     if (type == NODE_CHUNK) take_chunk(member, (const struct chunk *)decoded);
-    if (type == NODE_CHUNK_NONE && member->adopting.phase == ADOPT_FETCH &&
-        ((const struct chunk_none *)decoded)->index == member->adopting.index)
+    if (type == NODE_CHUNK_NONE && ((const struct chunk_none *)decoded)->index == member->adopting.index)
         next_holder(member);
 }
 

@@ -462,6 +462,44 @@ static void seal_of(struct machine *machine, struct sha256_seal *out)
     for (int i = 0; i < 4; i++) out->digest[i] = load_u64(digest + 8 * i);
 }
 
+/* A message about state transfer that the sender was not asked for: u64 index, and what follows. */
+static void says_unasked(struct bench *bench, uint32_t from, uint16_t type, size_t size)
+{
+    static uint8_t messages[2][HEADER_SIZE + 64];
+    uint8_t *message = messages[type == 3];
+    struct node *node = bench_machine(bench, 1)->node;
+    uint8_t body[64] = {0};
+    struct header header = {.magic = HEADER_MAGIC,
+                            .version = HEADER_VERSION,
+                            .type = type,
+                            .kind = HEADER_NODE,
+                            .length = (uint32_t)size,
+                            .group = BENCH_GROUP,
+                            .sender = from};
+    assert_true(size <= sizeof body);
+    store_u64(body, adopt_index);
+    if (type == 3) { /* a chunk of another state: its offset is 0, its size 1 */
+        store_u64(body + 16, 1);
+        store_u32(body + 48, 1);
+    }
+    header_seal(0, &header, span_of(body, size), (struct span){0}, message);
+    memcpy(message + HEADER_SIZE, body, size);
+    assert_int_equal(node_receive(node, from, message, HEADER_SIZE + size), HEADER_SIZE + size);
+}
+
+/* One that lies sends chunks, or that it has none, while another is asked. */
+static void who_was_not_asked_is_not_heard(void **state)
+{
+    struct bench *bench = *state;
+    holders(bench, false);
+    seal_of(bench_machine(bench, 2), &adopt_seal);
+    give_order(bench_machine(bench, 1), ADOPT_FROM_2);
+    says_unasked(bench, 3, 3, 53);
+    says_unasked(bench, 3, 4, 8);
+    bench_advance(bench, NS_PER_S);
+    has_adopted(bench);
+}
+
 /* The first holder has another state of the same size, whatever digest it announces. */
 static void who_holds_another_state_is_passed_over(void **state)
 {
@@ -645,6 +683,7 @@ int main(void)
         TEST(a_slow_disk_does_not_lose_chunks),
         TEST(who_no_longer_has_it_is_passed_over),
         TEST(who_is_silent_is_left_in_time),
+        TEST(who_was_not_asked_is_not_heard),
         TEST(who_holds_another_state_is_passed_over),
         TEST(other_bytes_than_wanted_are_not_adopted),
         TEST(a_holder_is_left_while_the_disk_is_busy),

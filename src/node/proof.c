@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "contract/client.h"
 
 enum message_proof proof_kind(const struct group_spec *spec, const struct message_type *type)
 {
@@ -29,13 +30,20 @@ size_t proof_size(const struct group_spec *spec, enum message_proof kind)
     return 0;
 }
 
-static struct span context_of(const struct header *header, uint8_t out[PROOF_CONTEXT_SIZE])
+/* The one whom an answer is for; 0: what members send is the same for all. */
+static uint32_t receiver_of(const struct header *header, uint32_t to)
+{
+    return header->kind == HEADER_CLIENT && header->type == CLIENT_ANSWERS ? to : 0;
+}
+
+static struct span context_of(const struct header *header, uint32_t to, uint8_t out[PROOF_CONTEXT_SIZE])
 {
     store_u32(out, header->group);
     store_u32(out + 4, header->sender);
     store_u16(out + 8, header->type);
     out[10] = header->slot;
     out[11] = header->kind;
+    store_u32(out + 12, receiver_of(header, to));
     return span_of(out, PROOF_CONTEXT_SIZE);
 }
 
@@ -43,7 +51,7 @@ void proof_make(const struct proof_door *door, const struct group_spec *spec, en
                 const struct header *header, struct span body, uint32_t to, uint8_t *out)
 {
     uint8_t bytes[PROOF_CONTEXT_SIZE];
-    struct span context = context_of(header, bytes);
+    struct span context = context_of(header, to, bytes);
     invariant(door->mac != NULL, "a protocol with proofs runs only where there are keys");
     if (kind == PROOF_SIGNATURE)
         door->sign(door->context, context, body, out);
@@ -66,7 +74,7 @@ bool proof_check(const struct proof_door *door, const struct group_spec *spec, e
                  const struct header *header, struct span body, const uint8_t *proof)
 {
     uint8_t bytes[PROOF_CONTEXT_SIZE], expected[PROOF_MAC_SIZE];
-    struct span context = context_of(header, bytes);
+    struct span context = context_of(header, spec->self, bytes);
     if (kind == PROOF_NONE)
         return true;
     if (door->mac == NULL)

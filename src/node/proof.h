@@ -2,8 +2,9 @@
  *
  * What stands behind it holds the keys: libsodium in the real host, a keyed hash in the world. The proof follows the
  * body on the wire and is covered by the header's checksum. What is proven is group, sender, slot and type of the
- * message, and its body; not the incarnations, since who was restarted holds the same keys. A proof of a message that
- * was sent before is good again: protocols must stand doubled messages anyway. */
+ * message, and its body; not the incarnations, since who was restarted holds the same keys. An answer is proven to its
+ * client alone, also by a signature: else what one client was told could be told another, under its session's name. A
+ * proof of a message that was sent before is good again: protocols must stand doubled messages anyway. */
 #ifndef LOCKSTEP_NODE_PROOF_H
 #define LOCKSTEP_NODE_PROOF_H
 
@@ -16,7 +17,7 @@
 #include "contract/message.h"
 #include "contract/spec.h"
 
-enum { PROOF_CONTEXT_SIZE = 12, PROOF_MAC_SIZE = 16, PROOF_SIGNATURE_SIZE = 64, PROOF_KEY_SIZE = 64 };
+enum { PROOF_CONTEXT_SIZE = 16, PROOF_MAC_SIZE = 16, PROOF_SIGNATURE_SIZE = 64, PROOF_KEY_SIZE = 64 };
 
 struct proof_door {
     void *context;

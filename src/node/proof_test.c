@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "contract/client.h"
 #include "contract/protocol.h"
 
 enum { MEMBERS = 4 };
@@ -96,6 +97,27 @@ static void signatures_convince(void **state)
     check_kind(PROOF_SIGNATURE);
 }
 
+/* Both clients may have a session of the same incarnation: one that lies takes another's for its own. */
+static void an_answer_convinces_its_client_alone(void **state)
+{
+    (void)state;
+    uint32_t member = 2, client = 101, other = 102;
+    struct proof_door from = door_of(&member), to = door_of(&client), elsewhere = door_of(&other);
+    struct group_spec sending = {.self = 2, .members = members, .member_count = MEMBERS, .protocol = &proven};
+    struct group_spec receiving = sending, misled = sending;
+    receiving.self = 101;
+    misled.self = 102;
+    struct header header = {.sender = 2, .type = CLIENT_ANSWERS, .kind = HEADER_CLIENT};
+    struct span body = span_string("an answer");
+    uint8_t proof[PROOF_SIGNATURE_SIZE];
+    for (int signatures = 0; signatures < 2; signatures++) {
+        enum message_proof kind = signatures != 0 ? PROOF_SIGNATURE : PROOF_PAIR;
+        proof_make(&from, &sending, kind, &header, body, 101, proof);
+        assert_true(proof_check(&to, &receiving, kind, &header, body, proof));
+        assert_false(proof_check(&elsewhere, &misled, kind, &header, body, proof));
+    }
+}
+
 static void the_group_says_which_kind(void **state)
 {
     (void)state;
@@ -118,6 +140,7 @@ int main(void)
         cmocka_unit_test(macs_convince_their_receiver_alone),
         cmocka_unit_test(one_mac_convinces_its_one_receiver),
         cmocka_unit_test(signatures_convince),
+        cmocka_unit_test(an_answer_convinces_its_client_alone),
         cmocka_unit_test(the_group_says_which_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

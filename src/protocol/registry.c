@@ -16,6 +16,7 @@
     X(flooding_early_protocol)                                                                                         \
     X(byzantine_vectors_protocol)                                                                                      \
     X(oral_messages_protocol)                                                                                          \
+    X(synod_protocol)                                                                                                  \
     X(signed_messages_protocol)
 
 #define PROTOCOL_DECLARE(object) extern const struct protocol object;

@@ -193,7 +193,7 @@ static void fill_node_options(struct real_host *host, uint64_t identity)
     node->allow_ablations = host->adversary != NULL;
     node->groups = &host->spec;
     node->group_count = 1;
-    node->groups_max = options->gateway ? 0 : DIRECTORY_GROUPS_MAX;
+    node->groups_max = DIRECTORY_GROUPS_MAX;
     /* Nobody could fill a cluster of one from its peers, and a gateway holds nothing that could be lost: there an empty
      * directory is always a new one. */
     node->init = options->init || peer_count == 0 || options->gateway;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lab/judge/explore_rounds.h"
+#include "lab/judge/explore_synod.h"
 #include "lab/judge/explore_two_generals.h"
 #include "protocol/commit/two_phase_commit.h"
 #include "protocol/consensus/byzantine_vectors.h"
@@ -13,6 +14,7 @@
 #include "protocol/consensus/pbft.h"
 #include "protocol/consensus/raft.h"
 #include "protocol/consensus/signed_messages.h"
+#include "protocol/consensus/synod.h"
 #include "protocol/consensus/two_generals.h"
 #include "protocol/recover/chandy_lamport.h"
 #include "protocol/replica/anti_entropy.h"
@@ -24,6 +26,7 @@ const struct explore_property *explore_property_of(const struct protocol *protoc
         const struct explore_property *property;
     } list[] = {{&raft_protocol, &explore_raft_property},
                 {&paxos_protocol, &explore_paxos_property},
+                {&synod_protocol, &explore_synod_property},
                 {&pbft_protocol, &explore_pbft_property},
                 {&two_phase_commit_protocol, &explore_two_phase_commit_property},
                 {&two_generals_protocol, &explore_two_generals_property},
@@ -68,6 +71,8 @@ uint32_t explore_timers_of(const struct protocol *protocol, struct explore_timer
         *out = (struct explore_timer){"dawn", 0, TWO_GENERALS_TIMER, 0, false};
         return 1;
     }
+    if (protocol == &synod_protocol)
+        return explore_synod_timers(out);
     if (protocol == &anti_entropy_protocol) {
         *out = (struct explore_timer){"digest", 0, 0, 1, true};
         return 1;
@@ -121,6 +126,8 @@ void explore_usual(const struct protocol *protocol, struct explore_config *out)
     out->timer_count = explore_timers_of(protocol, out->timers);
     if (out->property != NULL && out->property->rounds)
         usual_rounds(out);
+    if (protocol == &synod_protocol)
+        explore_synod_usual(out);
 }
 
 void explore_settle(struct explore_config *config)

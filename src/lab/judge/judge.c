@@ -6,7 +6,7 @@
 static const struct judge_kind *const judges[] = {
     &judge_raft,           &judge_two_phase_commit,  &judge_chandy_lamport, &judge_flooding,
     &judge_flooding_early, &judge_byzantine_vectors, &judge_oral_messages,  &judge_signed_messages,
-    &judge_two_generals,
+    &judge_two_generals,   &judge_synod,
     &judge_paxos,          &judge_pbft,              &judge_anti_entropy,
 };
 

@@ -31,6 +31,7 @@ extern const struct judge_kind judge_byzantine_vectors;
 extern const struct judge_kind judge_oral_messages;
 extern const struct judge_kind judge_signed_messages;
 extern const struct judge_kind judge_two_generals;
+extern const struct judge_kind judge_synod;
 
 /* The judge of that protocol, or NULL: then only the world judges. */
 const struct judge_kind *judge_find(const char *protocol);

@@ -3,7 +3,8 @@
  * A STORED event says up to which position a member's records are durable; the log says at which position each entry
  * is. For the youngest entries a ring keeps (last index, term, members that have it). Members come to it by their
  * STORED events, or by a checkpoint that covers it. Entries of neighbouring terms under one index have places of their
- * own, so that one that another leader overwrites is not forgotten while the old leader still counts. */
+ * own, so that one that another leader overwrites is not forgotten while the old leader still counts. Who loses its disk
+ * counts for what it had: it said so in time, and gives no other leader its vote before it is filled. */
 #include "lab/judge/raft_durable.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ enum { PLACES_MAX = 64, ENTRIES_KEPT = 4096, TERMS_KEPT = 4 };
 
 struct stored_entry {
     uint64_t index, term; /* of its last command */
-    uint64_t places;      /* bits: who has it on disk */
+    uint64_t places;      /* bits: who has it on disk, or had it until its disk was lost */
 };
 
 struct raft_durable {
@@ -77,14 +78,6 @@ static void note_entries(struct raft_durable *durable, uint32_t place, const voi
             break;
 }
 
-static void forget(struct raft_durable *durable, uint32_t place)
-{
-    for (uint32_t i = 0; i < ENTRIES_KEPT; i++)
-        for (uint32_t j = 0; j < TERMS_KEPT; j++)
-            durable->ring[i][j].places &= ~(UINT64_C(1) << place);
-    durable->stored[place] = durable->covered[place] = 0;
-}
-
 static bool on_majority(const struct raft_durable *durable, uint64_t index, uint64_t term)
 {
     const struct stored_entry *entry = &durable->ring[index % ENTRIES_KEPT][term % TERMS_KEPT];
@@ -114,8 +107,6 @@ const char *raft_durable_step(struct raft_durable *durable, uint32_t place, cons
                               const struct event *event)
 {
     if (event->kind == EVENT_START) {
-        if (event->start.kind == START_AMNESIAC)
-            forget(durable, place);
         durable->stored[place] = event->start.position;
         durable->commit[place] = durable->look->commit_index(raft);
         note_entries(durable, place, raft);

@@ -22,6 +22,7 @@ struct place {
 static const struct place places[] = {
     {"raft", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
     {"paxos", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
+    {"synod", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
     {"pbft", AGREES, false, PLAN_THEOREM_NONE, false, 0, NULL},
     {"flooding", AGREES, true, PLAN_CHANDRA, false, 0, NULL},
     {"flooding-early", AGREES, true, PLAN_CHANDRA, false, 0, "a member that crashes may have decided otherwise"},

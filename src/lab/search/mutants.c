@@ -109,6 +109,7 @@ static const struct {
     {"raft", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
     {"paxos", "looks-by-k+1", "reads through gateways get places in the order, as all else"},
     {"anti-entropy", "sessions-not-kept", "its updates need no sessions: each is delivered once, by its number"},
+    {"synod", "sessions-not-kept", "nothing is delivered"},
     {"pbft", "looks-by-k+1", "takes a liar that says what one that is behind says: scenario pbft-stale-look shows it"},
     {"two-generals", "ack-before-sync", "nothing is stored"},
     {"two-generals", "sessions-not-kept", "nothing is delivered"},

@@ -60,8 +60,8 @@ static void mark_add(struct pbft *self, const struct pbft_mark *mark)
 {
     if (self->mark_count > 0 && self->marks[self->mark_count - 1].number >= mark->number)
         return;
-    if (self->mark_count == PBFT_MARKS_MAX) {
-        memmove(self->marks, self->marks + 1, (PBFT_MARKS_MAX - 1) * sizeof *self->marks);
+    if (self->mark_count == PBFT_MARKS_MAX) { /* the oldest behind the stable one goes: votes are counted from that */
+        memmove(self->marks + 1, self->marks + 2, (PBFT_MARKS_MAX - 2) * sizeof *self->marks);
         self->mark_count--;
     }
     self->marks[self->mark_count++] = *mark;

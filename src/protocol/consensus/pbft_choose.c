@@ -47,14 +47,16 @@ void pbft_change_head_write(uint8_t *out, uint64_t stable, uint32_t marks, uint3
     store_u32(out + 16, accepted);
 }
 
-static bool entries_sound(const uint8_t *entries, uint32_t count, bool unique, uint64_t stable, uint64_t view,
+/* `each`: entries of one number, at most. */
+static bool entries_sound(const uint8_t *entries, uint32_t count, uint32_t each, uint64_t stable, uint64_t view,
                           uint64_t window)
 {
     uint64_t last = stable;
+    uint32_t alike = each;
     for (uint32_t i = 0; i < count; i++) {
         struct pbft_entry entry = pbft_entry_read(entries + (size_t)i * PBFT_ENTRY_SIZE);
-        bool rises = entry.number > last || (entry.number == last && i > 0 && !unique);
-        if (!rises || entry.number - stable > window || entry.view >= view)
+        alike = entry.number == last ? alike + 1 : 1;
+        if (entry.number < last || alike > each || entry.number - stable > window || entry.view >= view)
             return false;
         last = entry.number;
     }
@@ -89,8 +91,8 @@ bool pbft_change_open(struct span body, uint64_t view, uint64_t window, struct p
     out->prepared = out->marks + (size_t)out->mark_count * PBFT_MARK_SIZE;
     out->accepted = out->prepared + (size_t)out->prepared_count * PBFT_ENTRY_SIZE;
     return marks_sound(out) &&
-           entries_sound(out->prepared, out->prepared_count, true, out->stable, view, window) &&
-           entries_sound(out->accepted, out->accepted_count, false, out->stable, view, window);
+           entries_sound(out->prepared, out->prepared_count, 1, out->stable, view, window) &&
+           entries_sound(out->accepted, out->accepted_count, PBFT_ACCEPTS_MAX, out->stable, view, window);
 }
 
 /* Place of the first entry with this number or a higher one. */
@@ -150,7 +152,7 @@ bool pbft_choose_start(const struct pbft_set *set, struct pbft_mark *out)
     return found;
 }
 
-uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start)
+uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start, uint64_t window)
 {
     uint64_t end = start;
     for (uint32_t i = 0; i < set->count; i++) {
@@ -160,7 +162,7 @@ uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start)
         uint64_t last = load_u64(change->prepared + (size_t)(change->prepared_count - 1) * PBFT_ENTRY_SIZE);
         end = last > end ? last : end;
     }
-    return end;
+    return end - start > window ? start + window : end;
 }
 
 /* A1: a quorum prepared nothing at this number that speaks against it. */

@@ -12,6 +12,7 @@
 
 enum {
     PBFT_MARKS_MAX = 4,
+    PBFT_ACCEPTS_MAX = 3, /* values accepted at one number, of which the latest are kept for Q */
     PBFT_MARK_SIZE = 56,
     PBFT_ENTRY_SIZE = 56,
     PBFT_CHANGE_HEAD_SIZE = 20,
@@ -48,7 +49,8 @@ struct pbft_entry pbft_entry_read(const uint8_t *bytes);
 void pbft_change_head_write(uint8_t *out, uint64_t stable, uint32_t marks, uint32_t prepared, uint32_t accepted);
 
 /* Opens and checks a body: of the right size, C not empty and ascending from `stable`, P and Q ascending inside the
- * window, P with one entry a number, all of views before `view`. */
+ * window, P with one entry a number and Q with at most PBFT_ACCEPTS_MAX, all of views before `view`. So none that is
+ * opened is larger than what a member that follows the protocol writes. */
 bool pbft_change_open(struct span body, uint64_t view, uint64_t window, struct pbft_change *out);
 
 struct pbft_set {
@@ -60,8 +62,9 @@ struct pbft_set {
 
 /* The checkpoint that the new view begins with: the highest that a quorum is not beyond and that k+1 hold. */
 bool pbft_choose_start(const struct pbft_set *set, struct pbft_mark *out);
-/* The highest number in any P above `start`; `start` when there is none. */
-uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start);
+/* The highest number in any P above `start`, `start` when there is none; at most `window` above it: members that follow
+ * the protocol took nothing beyond that, or a later checkpoint would be the start. So who lies about it delays nobody. */
+uint64_t pbft_choose_end(const struct pbft_set *set, uint64_t start, uint64_t window);
 
 enum pbft_choice { PBFT_UNDECIDED, PBFT_DECIDED }; /* a null request is decided as the value zero */
 enum pbft_choice pbft_choose(const struct pbft_set *set, uint64_t number, struct pbft_value *out);

@@ -122,7 +122,7 @@ static void the_later_certificate_counts(void **state)
     add(&set, &late, 4);
     add(&set, &witness, 4);
     assert_choice(&set, 2, 6);
-    assert_int_equal(pbft_choose_end(&set, 0), 2);
+    assert_int_equal(pbft_choose_end(&set, 0, WINDOW), 2);
     assert_choice(&set, 1, 0); /* the gap before it becomes a null request */
 }
 
@@ -175,6 +175,41 @@ static void malformed_bodies_are_rejected(void **state)
     assert_false(pbft_change_open(body_of(&none), 2, WINDOW, &opened));
 }
 
+/* Who hears one keeps it where the longest that is true has room. */
+static void no_body_is_longer_than_a_true_one(void **state)
+{
+    (void)state;
+    struct pbft_change opened;
+    struct draft draft = begin(0);
+    for (uint64_t what = 1; what <= PBFT_ACCEPTS_MAX; what++)
+        add_q(&draft, 1, 1, what);
+    add_q(&draft, 2, 1, 1);
+    assert_true(pbft_change_open(body_of(&draft), 2, WINDOW, &opened));
+    draft.q[PBFT_ACCEPTS_MAX].number = 1;
+    assert_false(pbft_change_open(body_of(&draft), 2, WINDOW, &opened));
+}
+
+/* A number beyond the window is no certificate that anybody waits for. */
+static void a_liar_beyond_the_window_delays_nobody(void **state)
+{
+    (void)state;
+    struct draft liar = begin(8), honest = begin(0);
+    add_p(&liar, 8 + WINDOW, 1, 9);
+    add_p(&honest, 1, 1, 7);
+    add_q(&honest, 1, 1, 7);
+    struct pbft_set set = of_four();
+    struct pbft_mark start;
+    add(&set, &liar, 3);
+    for (int i = 0; i < 3; i++)
+        add(&set, &honest, 3);
+    assert_true(pbft_choose_start(&set, &start));
+    assert_int_equal(start.number, 0);
+    assert_int_equal(pbft_choose_end(&set, 0, WINDOW), WINDOW);
+    assert_choice(&set, 1, 7);
+    for (uint64_t number = 2; number <= WINDOW; number++)
+        assert_choice(&set, number, 0);
+}
+
 /* Anything that a liar may say, against one committed request: the choice is that request or none, whoever is heard. */
 static void no_liar_changes_what_is_committed(void **state)
 {
@@ -225,7 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_request_survives), cmocka_unit_test(the_later_certificate_counts),
         cmocka_unit_test(the_start_is_proven),          cmocka_unit_test(malformed_bodies_are_rejected),
-        cmocka_unit_test(no_liar_changes_what_is_committed),
+        cmocka_unit_test(no_liar_changes_what_is_committed), cmocka_unit_test(no_body_is_longer_than_a_true_one),
+        cmocka_unit_test(a_liar_beyond_the_window_delays_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

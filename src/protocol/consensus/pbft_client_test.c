@@ -348,6 +348,47 @@ static void a_look_waits_after_a_restart(void **state)
     assert_int_equal(driver_member(driver, 3)->looks, 1);
 }
 
+static bool lose_all_to_3(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->to == 3;
+}
+
+/* Checkpoint and log are damaged: what is left is a state below the low water mark, and no vote between the two. */
+static void a_look_waits_for_the_low_water_mark(void **state)
+{
+    (void)state;
+    struct tuning tuning;
+    spec_defaults(&tuning);
+    tuning.checkpoint_interval = 8;
+    driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, 0, 1, &tuning);
+    for (uint64_t number = 1; number <= 8; number++) {
+        ask(CLIENT, 1, number);
+        driver_advance(driver, 20 * NS_PER_MS);
+    }
+    driver_advance(driver, NS_PER_S);
+    assert_int_equal(pbft_stable(driver_member(driver, 3)->self), 8);
+    driver_crash(driver, 3);
+    struct driver_member *third = driver_member(driver, 3);
+    third->has_checkpoint = false;
+    uint32_t last = third->record_count - 1;
+    while (third->records[last].type != PBFT_RECORD_STATE)
+        last--;
+    third->records[0] = third->records[last];
+    third->record_count = 1;
+    driver->lose = lose_all_to_3;
+    driver_restart(driver, 3, START_RESTARTED);
+    assert_int_equal(pbft_stable(driver_member(driver, 3)->self), 8);
+    assert_int_equal(pbft_executed(driver_member(driver, 3)->self), 0);
+    driver_look(driver, 3, CLIENT, 1, 1);
+    driver_advance(driver, 20 * NS_PER_MS);
+    assert_int_equal(driver_member(driver, 3)->looks, 0);
+    driver->lose = NULL;
+    driver_advance(driver, 2 * NS_PER_S);
+    assert_int_equal(chain_of(3).count, 8);
+    assert_int_equal(driver_member(driver, 3)->looks, 1);
+}
+
 enum { LOOKS_MANY = 300, LOOKS_KEPT = 256 };
 
 static void looks_that_wait_are_bounded(void **state)
@@ -381,6 +422,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_table_of_clients_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_waits_for_what_is_prepared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_waits_after_a_restart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_look_waits_for_the_low_water_mark, set_up, tear_down),
         cmocka_unit_test_setup_teardown(looks_that_wait_are_bounded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

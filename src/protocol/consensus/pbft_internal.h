@@ -15,7 +15,6 @@ enum {
     PBFT_SLOT = 0,
     PBFT_TIMER_VIEW = 1,   /* the request that was waited for, or the new view, did not come */
     PBFT_TIMER_STATUS = 2, /* now and then: what do others lack, what do I? */
-    PBFT_ACCEPTS_MAX = 3,  /* values accepted at one number, of which the latest are kept for Q */
     PBFT_INTERVAL_MIN = 8, /* sequence numbers between two checkpoints, K */
     PBFT_INTERVAL_MAX = 8192,
     PBFT_REQUESTS_EACH = 64, /* known requests of one origin, beyond five for each number of the window */

@@ -21,7 +21,9 @@ void pbft_look(struct pbft *self, const struct event_request *request, struct ef
         pbft_reject(out, "dropped: a look for which there is no room, or no knowledge", request->origin);
         return;
     }
-    uint64_t until = pbft_ablated(self, PBFT_ABLATION_LOOK_AT_ONCE) ? 0 : self->prepared_top;
+    /* Of what lies below the low water mark a member whose disk was damaged may not know what it prepared. */
+    uint64_t until = self->prepared_top > self->stable.number ? self->prepared_top : self->stable.number;
+    until = pbft_ablated(self, PBFT_ABLATION_LOOK_AT_ONCE) ? 0 : until;
     self->looks[self->look_count++] = (struct pbft_look){until, request->first_number, request->count};
 }
 

@@ -220,12 +220,33 @@ static void two_that_forget_one_after_the_other_undo_nothing(void **state)
     }
 }
 
+/* Links or liars may let it become one state after the other for which only k+1 vouch. What it says and stores of
+ * checkpoints begins with the low water mark all the same: its votes lie above that. */
+static void the_low_water_mark_is_never_pushed_out(void **state)
+{
+    (void)state;
+    begin(0);
+    struct pbft *self = driver_member(driver, 3)->self;
+    for (uint64_t number = 8; number <= 48; number += 8) {
+        struct effect list[8];
+        uint8_t scratch[8 * EFFECT_SCRATCH_SIZE_MAX];
+        struct effects out = {.list = list, .capacity = 8, .scratch = scratch, .scratch_size = sizeof scratch};
+        const struct pbft_mark mark = {number, number, {.size = number}};
+        self->executed = number;
+        pbft_mark_hold(self, &mark, &out);
+        assert_int_equal(self->stable.number, 0);
+        assert_int_equal(self->marks[0].number, 0);
+        assert_int_equal(self->marks[self->mark_count - 1].number, number);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_forgot_votes_again_in_a_later_view, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_does_not_make_it_vote_earlier, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_to_an_earlier_question_do_not_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_low_water_mark_is_never_pushed_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_that_forget_one_after_the_other_undo_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include "base/test_seed.h"
 #include "base/time.h"
+#include "protocol/consensus/pbft_internal.h"
 #include "protocol/protocol_driver.h"
 
 enum { OP_ADD = 30, MEMBERS = 4, REGION_SIZE = 256 << 20 };
@@ -118,6 +119,34 @@ static void a_silent_primary_is_replaced(void **state)
     driver->lose = NULL;
     driver_advance(driver, 3 * NS_PER_S);
     assert_all_have(1);
+}
+
+static bool lose_proposals_of_1(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->from == 1 && message->type == PBFT_PRE_PREPARE;
+}
+
+/* The primary orders nothing, and says in its VIEW-CHANGE that it prepared what lies beyond the window of all others. */
+static void a_liar_cannot_keep_a_view_from_beginning(void **state)
+{
+    (void)state;
+    struct tuning tuning;
+    spec_defaults(&tuning);
+    tuning.checkpoint_interval = 8;
+    driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, 0, 1, &tuning);
+    struct pbft *liar = driver_member(driver, 1)->self;
+    liar->stable.number = liar->marks[0].number = 8;
+    pbft_slot(liar, 8 + liar->window)->prepared = (struct pbft_say){1, {{1, 1, 1, 1}, 1}};
+    liar->peers[1].change.view = liar->peers[2].change.view = 2; /* so it is the first to ask for view 2 */
+    driver->lose = lose_proposals_of_1;
+    driver_advance(driver, 200 * NS_PER_MS);
+    assert_int_equal(view_of(1), 2);
+    assert_int_equal(view_of(2), 1);
+    driver_request(driver, 2, 1, OP_ADD, span_string("a"));
+    driver_advance(driver, 3 * NS_PER_S);
+    for (uint32_t node = 2; node <= MEMBERS; node++)
+        assert_int_equal(chain_of(node).count, 1);
 }
 
 /* COMMITs reach member 2 alone, which executes; what it executed must survive a view change without it. */
@@ -264,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_is_executed_by_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_silent_primary_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_liar_cannot_keep_a_view_from_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_one_member_executed_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_log_survives_a_restart_of_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_asks_in_anothers_name, set_up, tear_down),

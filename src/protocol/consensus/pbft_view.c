@@ -107,7 +107,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
 {
     struct pbft_mark start;
     invariant(pbft_choose_start(&self->set, &start), "a new view begins with a checkpoint that was chosen before");
-    uint64_t end = pbft_choose_end(&self->set, start.number);
+    uint64_t end = pbft_choose_end(&self->set, start.number, self->window);
     self->view = view;
     self->active = true;
     self->arrivals_before = self->arrivals;
@@ -137,9 +137,7 @@ static bool set_decides(struct pbft *self)
     struct pbft_value value;
     if (self->set.count < self->quorum || !pbft_choose_start(&self->set, &start))
         return false;
-    uint64_t end = pbft_choose_end(&self->set, start.number);
-    if (end - start.number > self->window)
-        return false;
+    uint64_t end = pbft_choose_end(&self->set, start.number, self->window);
     for (uint64_t n = start.number + 1; n <= end; n++)
         if (pbft_choose(&self->set, n, &value) == PBFT_UNDECIDED)
             return false;
