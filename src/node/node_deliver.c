@@ -194,7 +194,8 @@ static void deliver_bundle(struct member *member, const struct effect_deliver *d
     }
     /* A question (a vote, say) changes nothing, so it is no matter of the session's. */
     bool ordered = member->protocol->order == ORDER_TOTAL && deliver->kind == DELIVER_UPDATE;
-    struct session *session = ordered && bundle.count > 0 ? session_open(&member->sessions, &bundle) : NULL;
+    bool of_member = spec_member_place(member->spec, bundle.node) >= 0;
+    struct session *session = ordered && bundle.count > 0 ? session_open(&member->sessions, &bundle, of_member) : NULL;
     if (ordered && session == NULL && bundle.count > 0 && own(member, &bundle)) {
         overtaken(member, bundle.node);
         return;

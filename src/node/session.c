@@ -81,7 +81,7 @@ static struct session *insert(struct session_table *table, uint32_t place, uint3
     return session;
 }
 
-struct session *session_open(struct session_table *table, const struct bundle *bundle)
+struct session *session_open(struct session_table *table, const struct bundle *bundle, bool of_member)
 {
     uint32_t place = place_of(table, bundle->node);
     struct session *session = NULL;
@@ -89,6 +89,8 @@ struct session *session_open(struct session_table *table, const struct bundle *b
         session = &table->sessions[place];
         if (bundle->incarnation < session->incarnation) return NULL;
         if (bundle->incarnation > session->incarnation) end_session(table, session);
+    } else if (!of_member && table->count >= SESSION_CLIENTS_MAX) {
+        return NULL;
     } else {
         session = insert(table, place, bundle->node);
     }

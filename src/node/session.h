@@ -28,6 +28,7 @@ enum {
     SESSION_REPLY_INLINE = 19,
     SESSION_KEPT_BYTES_MAX = 64 << 20, /* beside those kept inline */
     SESSION_WINDOW_MAX = 1 << 20,
+    SESSION_CLIENTS_MAX = 64, /* while there are so many sessions, no further client begins one */
 };
 
 enum session_verdict {
@@ -67,8 +68,8 @@ void session_table_init(struct session_table *table, struct heap *heap);
 void session_table_clear(struct session_table *table);
 
 /* Looks up, or begins, the session of a delivered bundle and takes in its `first incomplete`. NULL: the bundle is of an
- * ended session (or the heap is full, which is an invariant broken). */
-struct session *session_open(struct session_table *table, const struct bundle *bundle);
+ * ended session, or of a client for which there is no room (or the heap is full, which is an invariant broken). */
+struct session *session_open(struct session_table *table, const struct bundle *bundle, bool of_member);
 
 /* May this number execute now? */
 enum session_verdict session_judge(const struct session *session, uint64_t number);

@@ -45,12 +45,25 @@ static int tear_down(void **state)
 static struct session *open_at(struct fixture *fixture, uint32_t node, uint64_t incarnation, uint64_t first_incomplete)
 {
     struct bundle bundle = {.node = node, .incarnation = incarnation, .first_incomplete = first_incomplete};
-    return session_open(&fixture->table, &bundle);
+    return session_open(&fixture->table, &bundle, node < 1000);
 }
 
 static void record(struct fixture *fixture, struct session *session, uint64_t number, const char *text)
 {
     session_record(&fixture->table, session, number, span_string(text));
+}
+
+/* Numbers of clients cost nothing, so those that come and go may not fill the memory of all members; members have
+ * their sessions in any case. */
+static void sessions_of_clients_are_bounded(void **state)
+{
+    enum { CLIENT = 1000 };
+    struct fixture *fixture = *state;
+    for (uint32_t i = 0; i < SESSION_CLIENTS_MAX; i++)
+        assert_non_null(open_at(fixture, CLIENT + i, 1, 1));
+    assert_null(open_at(fixture, CLIENT + SESSION_CLIENTS_MAX, 1, 1));
+    assert_non_null(open_at(fixture, CLIENT + 3, 2, 1));
+    assert_non_null(open_at(fixture, 5, 1, 1));
 }
 
 /* Who never says what it has got may not fill the memory of all members. */
@@ -209,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_replies_are_not_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_tables_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_arrivals_agree_with_a_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sessions_of_clients_are_bounded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
