@@ -70,12 +70,12 @@ static uint64_t first_broken(const char *name, uint32_t ablations, uint64_t last
     return broken;
 }
 
-/* What is safe; progress is for campaigns, which end by healing. */
+/* Safe, and nothing stands still for ever: each run ends by healing. */
 static void none_breaks_what_has_all_its_rules(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < pbft_attacks.count; i++)
-        assert_int_equal(first_broken(pbft_attacks.list[i]->name, 0, 4, true), 0);
+        assert_int_equal(first_broken(pbft_attacks.list[i]->name, 0, 4, false), 0);
 }
 
 static void each_breaks_the_rule_at_which_it_aims(void **state)

@@ -91,15 +91,19 @@ static const char *on_committed(struct number *number, uint64_t view, const stru
 static const char *look_at(struct pbft_judge *judge, const void *member, uint64_t number)
 {
     uint64_t view = UINT64_MAX;
-    struct pbft_value value;
+    struct pbft_value value, prepared = {0};
     const char *broken = NULL;
     if (number >= NUMBERS_MAX)
         return NULL; /* no run gets so far */
     judge->used = number > judge->used ? number : judge->used;
-    if (pbft_prepared_at(member, number, &view, &value))
-        broken = on_prepared(&judge->numbers[number], view, &value);
-    if (broken == NULL && pbft_committed_at(member, number, &value))
-        broken = on_committed(&judge->numbers[number], view, &value);
+    if (pbft_prepared_at(member, number, &view, &prepared))
+        broken = on_prepared(&judge->numbers[number], view, &prepared);
+    if (broken != NULL || !pbft_committed_at(member, number, &value))
+        return broken;
+    /* Where something else prepared in an earlier view, the view that committed it is not known. */
+    if (!pbft_value_equal(&prepared, &value))
+        view = UINT64_MAX;
+    broken = on_committed(&judge->numbers[number], view, &value);
     return broken;
 }
 

@@ -229,7 +229,8 @@ bool journal_done(struct journal *journal, const struct campaign_summary *summar
         return true;
     journal->written_s = summary->seconds;
     journal->written_next = summary->next_seed;
-    fwrite(journal->pending, 1, journal->pending_size, journal->file);
+    if (journal->pending_size > 0)
+        fwrite(journal->pending, 1, journal->pending_size, journal->file);
     journal->pending_size = 0;
     fprintf(journal->file,
             "done %" PRIu64 " runs %" PRIu64 " violations %" PRIu64 " events %" PRIu64 " undecided %" PRIu64

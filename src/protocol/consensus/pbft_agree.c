@@ -67,21 +67,26 @@ static void prepare(struct pbft *self, struct pbft_slot *slot, struct effects *o
                  pbft_value_equal(&slot->says[i].prepare.value, &slot->accepted.value);
     if (count < needed && !pbft_ablated(self, PBFT_ABLATION_NO_PREPARE))
         return;
+    if (slot->committed && !pbft_value_equal(&slot->committed_value, &slot->accepted.value)) {
+        /* A later view committed it, which this member has not heard of yet: its own can decide nothing here any more. */
+        if (slot->committed_view != 0 && slot->committed_view <= self->view)
+            self->broken = "PBFT-2 another request prepared at a number that is committed";
+        return;
+    }
     slot->prepared = slot->accepted;
     self->prepared_top = slot->number > self->prepared_top ? slot->number : self->prepared_top;
     slot->prepared_position = store_vote(self, PBFT_RECORD_PREPARED, slot->number, &slot->prepared, out);
     slot->says[self->self_place].commit = slot->prepared;
-    if (slot->committed && !pbft_value_equal(&slot->committed_value, &slot->prepared.value))
-        self->broken = "PBFT-2 another request prepared at a number that is committed";
     pbft_send_commit(self, slot, 0, out);
 }
 
-static void commit_value(struct pbft *self, struct pbft_slot *slot, const struct pbft_value *value)
+static void commit_value(struct pbft *self, struct pbft_slot *slot, uint64_t view, const struct pbft_value *value)
 {
     if (slot->committed && !pbft_value_equal(&slot->committed_value, value))
         self->broken = "PBFT-2 a number was committed twice, with different requests";
     slot->committed = true;
     slot->committed_value = *value;
+    slot->committed_view = view;
 }
 
 /* The own COMMIT counts once it is stored. It need not be among them: of 2k+1 that match, k+1 are of correct members
@@ -97,7 +102,7 @@ static void commit(struct pbft *self, struct pbft_slot *slot)
             count += (j != self->self_place || own) && slot->says[j].commit.view == said->view &&
                      pbft_value_equal(&slot->says[j].commit.value, &said->value);
         if (count >= needed)
-            commit_value(self, slot, &said->value);
+            commit_value(self, slot, said->view, &said->value);
     }
 }
 
@@ -109,7 +114,7 @@ static void commit_told(struct pbft *self, struct pbft_slot *slot)
         for (uint32_t j = 0; slot->says[i].told && j < self->member_count; j++)
             count += slot->says[j].told && pbft_value_equal(&slot->says[j].told_value, &slot->says[i].told_value);
         if (count >= self->k + 1)
-            commit_value(self, slot, &slot->says[i].told_value);
+            commit_value(self, slot, 0, &slot->says[i].told_value);
     }
 }
 

@@ -69,8 +69,11 @@ static void canon_known(struct canon *out, const struct pbft *self)
         canon_u8(out, at->barrier);
         canon_u8(out, at->parked);
         canon_u8(out, at->executed);
-        canon_u8(out, at->waited);
+        canon_u64(out, at->waited);
+        canon_u8(out, at->backed);
+        canon_u8(out, at->pressing);
         canon_u8(out, at->shared);
+        canon_u8(out, at->arrival <= self->arrivals_before);
         canon_u8(out, at->arrival <= self->told_arrival);
         canon_u8(out, at->arrival == self->awaited);
         canon_u64(out, at->proposed);
@@ -107,6 +110,8 @@ static void canon_peer(struct canon *out, const struct pbft *self, const struct 
     canon_u64(out, peer->answer.number);
     canon_u64(out, peer->view);
     canon_u64(out, peer->waits % PBFT_ACK_RESENDS);
+    canon_u64(out, peer->executed);
+    canon_u64(out, peer->stands);
 }
 
 static void canon_view(struct canon *out, const struct pbft *self)
@@ -120,7 +125,8 @@ static void canon_view(struct canon *out, const struct pbft *self)
     canon_u64(out, self->next);
     canon_u64(out, (self->awaited & PBFT_AWAITS_NUMBER) != 0 ? self->awaited : self->awaited != 0);
     canon_u8(out, self->deadline_ns != INT64_MAX);
-    canon_u64(out, self->relays_skipped);
+    canon_u64(out, self->relays_skipped < PBFT_STAND_RESENDS ? self->relays_skipped : PBFT_STAND_RESENDS);
+    canon_u64(out, self->stood);
     pbft_digest(span_of(self->change_body, self->change_size), digest);
     canon_digest(out, digest);
     pbft_digest(span_of(self->new_view, self->new_view_size), digest);

@@ -22,10 +22,12 @@ enum {
     PBFT_PROPOSALS_MAX = 32,
     PBFT_RESENDS_MAX = 6,     /* numbers, for one STATUS */
     PBFT_VIEW_RESENDS = 4,    /* STATUSes of one who waits for the same view, for one VIEW-CHANGE that is sent again */
+    PBFT_STAND_RESENDS = 4,   /* STATUSes in which nothing is new, for one HAVE, FETCH or answer that says it all again */
     PBFT_ACK_RESENDS = 16,    /* the same, for ACKs to one who is not the new primary */
     PBFT_DOUBLINGS_MAX = 3,   /* of patience: delays must fall below 16 election timeouts in the end */
     PBFT_READ_RANGES_MAX = 64,
     PBFT_DIGEST_SIZE = 32,
+    PBFT_LONG_PATIENCES = 4, /* of the shortest: so long a request waits that fewer than 2k+1 hold */
     PBFT_HAVE_MAX = 64, /* digests in one HAVE */
     PBFT_HAS_MAX = 128, /* the latest of each member that are remembered */
     PBFT_LOOKS_MAX = 256, /* bundles of looks that wait at once */
@@ -58,6 +60,7 @@ struct pbft_slot {
     uint64_t prepared_position;
     bool committed;
     struct pbft_value committed_value;
+    uint64_t committed_view; /* in which the COMMITs were that showed it; 0: others told */
     uint32_t accept_count;
     struct pbft_say accepts[PBFT_ACCEPTS_MAX]; /* members of Q, oldest first */
     struct pbft_saying *says;                  /* by place */
@@ -69,8 +72,8 @@ struct pbft_known {
     bool parked;     /* ordered in vain, a predecessor was missing: it waits for that, or to be handed in again */
     bool executed;   /* here */
     bool referenced; /* scratch: a number names it */
-    bool waited;     /* since the STATUS before the next */
-    bool shared;     /* 2k+1 members hold it: it is worth a view change */
+    bool backed, shared; /* k+1 members hold it, or did; 2k+1: whoever lacks it can get it */
+    bool pressing;   /* it is worth a view change */
     uint32_t origin; /* node */
     uint32_t count;
     uint32_t chain, older, younger; /* links of pbft_known.c */
@@ -79,7 +82,7 @@ struct pbft_known {
     uint64_t position;   /* of its record */
     uint64_t arrival;    /* ordinal */
     uint64_t proposed;   /* view in which the own member, as primary, gave it a number; 0: in none */
-    uint32_t checkpoints; /* taken since it came */
+    uint32_t checkpoints, waited; /* taken since it came; STATUSes that found it waiting, as far as they matter */
 };
 
 /* What was executed of each origin (the last-reply table is node/'s session table, which follows the same rule). */
@@ -126,6 +129,8 @@ struct pbft_peer {
     struct pbft_answer answer;   /* to the own RECOVER */
     uint64_t view;               /* of its latest STATUS */
     uint32_t waits;              /* STATUSes from it while both waited for the same view */
+    uint64_t executed;           /* of its latest STATUS that was answered */
+    uint32_t stands;             /* of those, how many in a row said the same */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };
 
@@ -174,9 +179,9 @@ struct pbft {
     uint32_t known_each;  /* so many each: of members by place, then of clients (pbft_known.c) */
     uint32_t *known_free, *known_top; /* of each room: its free places that were in use before; how many ever were */
     uint32_t *buckets, bucket_mask, known_oldest, known_youngest, known_open;
-    uint64_t arrivals;
+    uint64_t arrivals, arrivals_before; /* of all; before this view began */
     bool any_parked;       /* perhaps */
-    uint32_t relays_skipped;
+    uint32_t relays_skipped, stood; /* STATUSes since the last HAVE; since something was executed */
     uint64_t told_arrival; /* HAVE goes on behind it */
     struct pbft_client *clients; /* members by place, then clients ascending by node (pbft_client.c) */
     uint32_t client_count, clients_max; /* of the latter */
@@ -356,6 +361,8 @@ void pbft_on_ack(struct pbft *self, const struct event *event, struct effects *o
 void pbft_on_new_view(struct pbft *self, const struct event *event, struct effects *out);
 /* k+1 members, so a correct one, are in later views, or on their way: goes with the first of these. */
 void pbft_join(struct pbft *self, struct effects *out);
+/* Starts the timer of a view that is not active here, once it makes sense to. */
+void pbft_view_wanted(struct pbft *self, struct effects *out);
 void pbft_view_timeout(struct pbft *self, struct effects *out);
 /* What a member that is not yet in this view, or not active in it, needs. */
 void pbft_send_view(struct pbft *self, uint32_t to, bool acks, struct effects *out);

@@ -1,9 +1,17 @@
 /* PBFT: what the primary orders next, and for what a backup loses patience (Castro99, sections 4.2 and 4.4). */
 #include "protocol/consensus/pbft_internal.h"
 
+/* Others have it, or can get it: pbft_relay.c has the argument. What is its own they get from this member. */
+static bool reachable(const struct pbft *self, const struct pbft_known *known)
+{
+    return known->shared || known->waited == 0 || known->arrival > self->arrivals_before ||
+           known->origin == self->self_node;
+}
+
 static bool orderable(const struct pbft *self, const struct pbft_known *known)
 {
-    return !known->parked && known->proposed != self->view && !pbft_known_done(self, known);
+    return !known->parked && known->proposed != self->view && !pbft_known_done(self, known) &&
+           reachable(self, known);
 }
 
 /* The next to be ordered: the oldest, but of its origin's the one with the lowest number, as sessions want it. */
@@ -61,7 +69,7 @@ static uint64_t awaits(struct pbft *self)
     if (pbft_leads(self) || self->forgot)
         return 0;
     const struct pbft_known *oldest = pbft_known_open(self);
-    while (oldest != NULL && (oldest->parked || !oldest->shared || pbft_known_done(self, oldest)))
+    while (oldest != NULL && (oldest->parked || !oldest->pressing || pbft_known_done(self, oldest)))
         oldest = pbft_known_next(self, oldest);
     uint64_t number = oldest == NULL ? offered(self) : 0;
     return oldest != NULL ? oldest->arrival : number == 0 ? 0 : PBFT_AWAITS_NUMBER | number;

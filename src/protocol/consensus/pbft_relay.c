@@ -7,8 +7,15 @@
  *
  * And nobody loses patience for a request before 2k+1 members, itself included, are known to hold it: then k+1 correct
  * ones tell the primary of it, and a correct primary will have it in time. So an origin that sends to a few members
- * alone, on purpose or because its links are bad, makes nobody leave a view; what a correct origin sends to all, all
- * correct members come to wait for. */
+ * alone, on purpose or because its links are bad, makes nobody leave a view soon; what a correct origin sends to all,
+ * all correct members come to wait for, or have executed.
+ *
+ * Those who have executed it do not tell that they hold it, and they may be too few (k) for others to believe that it
+ * was committed. Then the k+1 correct members who have not hold it: so after a long wait k+1 holders are enough.
+ *
+ * And a primary gives a number to what came before its view, and has waited, only when 2k+1 hold it: what it alone
+ * holds, or with liars, others could not get, and the view would end at that number. What comes in during its view it
+ * orders at once: a correct origin has sent it to all. */
 #include "protocol/consensus/pbft_internal.h"
 
 static bool has(const struct pbft_peer *peer, const uint64_t digest[4])
@@ -34,24 +41,38 @@ bool pbft_relay_vouched(const struct pbft *self, const uint64_t digest[4])
 
 void pbft_relay_learn(const struct pbft *self, struct pbft_known *known)
 {
-    known->shared = known->shared || 1 + holders(self, known->digest) >= self->quorum;
+    uint32_t count = 1 + holders(self, known->digest);
+    known->backed = known->backed || count >= self->k + 1;
+    known->shared = known->shared || count >= self->quorum;
+    known->pressing = known->pressing || known->shared;
+}
+
+/* In STATUSes. */
+static uint32_t long_wait(const struct pbft *self)
+{
+    int64_t patience_ns = PBFT_LONG_PATIENCES * 2 * self->spec->tuning.election_timeout_ns;
+    return (uint32_t)(patience_ns / self->spec->tuning.heartbeat_ns) + 1;
+}
+
+static void wait_on(struct pbft_known *known, uint32_t longest)
+{
+    known->waited += known->waited < longest;
+    known->pressing = known->pressing || (known->waited == longest && known->backed);
 }
 
 void pbft_relay_due(struct pbft *self, struct effects *out)
 {
     uint8_t bytes[PBFT_HAVE_MAX * PBFT_DIGEST_SIZE];
-    /* Nobody orders while a view changes; but who waits for the next one alone must still be counted by the others. */
-    if (!self->active && ++self->relays_skipped < PBFT_VIEW_RESENDS)
-        return;
-    self->relays_skipped = 0;
     uint64_t last = self->told_arrival;
-    uint32_t count = 0, passed = 0;
+    uint32_t count = 0, passed = 0, longest = long_wait(self);
+    bool news = ++self->relays_skipped >= PBFT_STAND_RESENDS;
     /* From where the last message ended, so that nobody's many keep another's one from being told of. */
     for (struct pbft_known *at = pbft_known_first(self); at != NULL; at = pbft_known_next(self, at)) {
         if (at->parked || pbft_known_done(self, at))
             continue;
-        bool due = at->waited && at->arrival > self->told_arrival;
-        at->waited = true;
+        bool due = at->waited > 0 && at->arrival > self->told_arrival;
+        news = news || at->waited == 1;
+        wait_on(at, longest);
         passed += due && count == PBFT_HAVE_MAX;
         if (!due || count == PBFT_HAVE_MAX)
             continue;
@@ -60,9 +81,12 @@ void pbft_relay_due(struct pbft *self, struct effects *out)
         count++;
         last = at->arrival;
     }
+    if (count > 0 && !news)
+        return;
     self->told_arrival = passed > 0 ? last : 0;
     if (count == 0)
         return;
+    self->relays_skipped = passed > 0 ? PBFT_STAND_RESENDS : 0;
     const struct pbft_have message = {.digests = effects_copy(out, bytes, count * PBFT_DIGEST_SIZE)};
     pbft_to_others(self, PBFT_HAVE, &message, out);
 }

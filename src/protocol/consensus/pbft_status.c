@@ -6,6 +6,10 @@
 /* Requests that were named and are not here. */
 static void fetch_missing(struct pbft *self, struct effects *out)
 {
+    /* Who was asked has answered or cannot: nobody is asked the same each time. */
+    self->stood = self->executed == self->executed_at_status ? self->stood % PBFT_STAND_RESENDS + 1 : 0;
+    if (self->stood > 1)
+        return;
     uint32_t asked = 0;
     uint64_t last = self->stable.number + self->window;
     for (uint64_t n = self->stable.number + 1; n <= last && n <= self->top && asked < PBFT_RESENDS_MAX; n++) {
@@ -86,6 +90,7 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     if (peer->view == status->view)
         pbft_join(self, out);
     peer->view = status->view;
+    pbft_view_wanted(self, out);
     /* A link that was slow may bring a hundred at once. */
     if (peer->answered_ns != 0 && self->now_ns - peer->answered_ns < self->spec->tuning.heartbeat_ns / 2)
         return;
@@ -95,7 +100,10 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     if (status->stable < newest || status->executed < newest)
         pbft_send_checkpoint(self, to, out);
     bool together = self->active && status->active != 0 && status->view == self->view;
-    uint64_t first = status->executed + 1;
-    for (uint64_t n = first; n != 0 && n < first + PBFT_RESENDS_MAX; n++)
+    /* Who stands still lacks something at its next number, and most likely nothing at those after it. */
+    peer->stands = status->executed == peer->executed ? (peer->stands + 1) % PBFT_STAND_RESENDS : 0;
+    peer->executed = status->executed;
+    uint64_t first = status->executed + 1, numbers = peer->stands == 0 ? PBFT_RESENDS_MAX : 1;
+    for (uint64_t n = first; n != 0 && n < first + numbers; n++)
         send_votes(self, n, to, together, out);
 }

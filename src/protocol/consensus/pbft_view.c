@@ -110,6 +110,7 @@ static void enter(struct pbft *self, uint64_t view, struct effects *out)
     uint64_t end = pbft_choose_end(&self->set, start.number, self->window);
     self->view = view;
     self->active = true;
+    self->arrivals_before = self->arrivals;
     self->unsettled = 0;
     self->awaited = 0;
     self->deadline_ns = INT64_MAX;
@@ -290,13 +291,18 @@ void pbft_view_timeout(struct pbft *self, struct effects *out)
     pbft_view_change(self, self->view + 1, out);
 }
 
+/* The latest view that it said it is in, or on its way to. */
+static uint64_t view_of(const struct pbft_peer *peer)
+{
+    return peer->change.view > peer->view ? peer->change.view : peer->view;
+}
+
 void pbft_join(struct pbft *self, struct effects *out)
 {
     uint32_t count = 0;
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < self->member_count; i++) {
-        const struct pbft_peer *peer = &self->peers[i];
-        uint64_t view = peer->change.view > peer->view ? peer->change.view : peer->view;
+        uint64_t view = view_of(&self->peers[i]);
         if (i == self->self_place || view <= self->view)
             continue;
         count++;
@@ -306,13 +312,17 @@ void pbft_join(struct pbft *self, struct effects *out)
         pbft_view_change(self, first, out);
 }
 
-/* The new view is given time only once a quorum wants it, so that nobody runs ahead alone. */
-static void arm_when_wanted(struct pbft *self, struct effects *out)
+/* The new view is given time only once a quorum wants it, so that nobody runs ahead alone. Who says that it is there
+ * wanted it too: its VIEW-CHANGE may be lost, and whoever could show it again may have gone on, so that the NEW-VIEW is
+ * never believed here. */
+void pbft_view_wanted(struct pbft *self, struct effects *out)
 {
+    if (self->active || self->forgot || self->deadline_ns != INT64_MAX)
+        return;
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->member_count; i++)
-        count += self->peers[i].change.view >= self->view;
-    if (self->active || self->forgot || count < self->quorum || self->deadline_ns != INT64_MAX)
+        count += i == self->self_place || view_of(&self->peers[i]) >= self->view;
+    if (count < self->quorum)
         return;
     self->deadline_ns = self->now_ns + pbft_patience_ns(self);
     effect_arm(out, PBFT_SLOT, PBFT_TIMER_VIEW, 0, self->deadline_ns);
@@ -335,7 +345,7 @@ void pbft_on_view_change(struct pbft *self, const struct event *event, struct ef
         send_ack(self, from, 0, out);
     }
     pbft_join(self, out);
-    arm_when_wanted(self, out);
+    pbft_view_wanted(self, out);
     try_new_view(self, out);
 }
 
