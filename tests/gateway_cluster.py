@@ -94,6 +94,10 @@ class Process:
         with open(self.log, encoding="utf-8") as file:
             return text in file.read()
 
+    def count(self, text):
+        with open(self.log, encoding="utf-8") as file:
+            return file.read().count(text)
+
     def signal(self, number):
         self.process.send_signal(number)
 

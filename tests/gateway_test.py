@@ -223,6 +223,8 @@ def gateways_come_and_go(cluster):
     second = make_gateway(cluster, 101, port, keys).start()
     try:
         until("a stranger is told", lambda: second.said("was closed") or second.said("refused"))
+        until("and told in its own log", lambda: second.said("ends each connection at once; its log says why"))
+        assert second.count("lost the connection") < 20, "a stranger that is refused dials without a pause"
         until("a node says what to do with a stranger", lambda: said_by_a_node(cluster, "GROUP.ENROL"))
         assert not works(port), "a stranger was served"
 
@@ -345,6 +347,9 @@ def groups_are_served_too(port):
         except redis.exceptions.ResponseError as error:
             assert "CROSSGROUP" in str(error), error
         client.execute_command("GROUP.DROP", "quick")
+        card = client.execute_command("GROUP.INFO", "default")
+        assert b"kv+groups" in card and b"arbitrary" in card and b"unknown" not in card, card
+        assert client.execute_command("WAIT", "1", "100") == 3, "a quorum of four has what was answered"
 
 
 def a_voter_of_a_cluster_that_masks_crashes(root):

@@ -130,6 +130,14 @@ def check(root):
                              capture_output=True, text=True, check=False, timeout=20)
     assert refused.returncode == 1 and "holds a cluster of 3 nodes" in refused.stderr, refused.stderr
     cluster = Cluster(root, port)
+    # Another cluster at the same ports is not ready because this one answers there.
+    second = subprocess.run([PROGRAM, "up", "--port", str(port), "--data", os.path.join(root, "second")],
+                            capture_output=True, text=True, check=False, timeout=20)
+    assert second.returncode == 1 and "is in use" in second.stderr and "ready" not in second.stdout, second
+    for mistake, why in (["--protocol", "zab"], "no protocol 'zab'"), (["--protocol", "two-phase-commit"], "raft, paxos or pbft"), (
+            ["--signatures", "yes"], "mask nodes that lie"):
+        second = subprocess.run([PROGRAM, "up", *mistake], capture_output=True, text=True, check=False, timeout=20)
+        assert second.returncode == 2 and why in second.stderr, second
     until("the data", lambda: ask(port, "GET", "a") == "2")
 
     # A killed `up` takes its nodes along. It is ready when a majority serves, and all of them are to be there.

@@ -76,8 +76,11 @@ static int show(const struct wish *wish)
 {
     char why[512];
     uint8_t key[PROOF_KEY_SIZE];
-    if (proof_sodium_show(wish->directory, key, why, sizeof why) != OK)
+    if (proof_sodium_show(wish->directory, key, why, sizeof why) != OK) {
+        size_t used = strlen(why);
+        snprintf(why + used, sizeof why - used, "; `lockstep keys new --dir DIR --id N` makes keys");
         return fail(why);
+    }
     for (size_t i = 0; i < sizeof key; i++)
         printf("%02x", key[i]);
     putchar('\n');

@@ -24,6 +24,7 @@ enum {
     ASK_TIMEOUT_MS = 400,
     PATH_SIZE = 4096,
     LINE_SIZE = 256,
+    LIARS_NODES_MIN = 4, /* 3k+1, for k = 1 */
 };
 
 struct up {
@@ -58,11 +59,19 @@ static void print_help(void)
 
 /* ---- looking at the cluster ---- */
 
-/* Does a linearizable read work? */
+static bool is_ours(const struct up_node *node, const struct node_view *view)
+{
+    return node->pid != 0 && view->pid == node->pid;
+}
+
+/* Does a linearizable read work? Not if another process has the port: its answers are not this cluster's. */
 static bool is_ready(const struct up_cluster *cluster)
 {
     char address[32], why[256];
+    struct node_view view;
     snprintf(address, sizeof address, "127.0.0.1:%d", cluster->port);
+    if (!node_view_ask(&view, address, ASK_TIMEOUT_MS) || !is_ours(&cluster->nodes[cluster->gateway ? cluster->count : 0], &view))
+        return false;
     struct resp_client *client;
     if (resp_client_open(&client, address, ASK_TIMEOUT_MS, why, sizeof why) != OK)
         return false;
@@ -88,7 +97,8 @@ static void look(const struct up_cluster *cluster, struct summary *out)
         char address[32];
         struct node_view view;
         snprintf(address, sizeof address, "127.0.0.1:%d", cluster->nodes[i].port);
-        bool up = cluster->nodes[i].pid != 0 && node_view_ask(&view, address, ASK_TIMEOUT_MS);
+        bool up = cluster->nodes[i].pid != 0 && node_view_ask(&view, address, ASK_TIMEOUT_MS) &&
+                  is_ours(&cluster->nodes[i], &view);
         if (!up) {
             length += (size_t)snprintf(out->down + length, sizeof out->down - length, "%s%d", length > 0 ? ", " : "",
                                        i + 1);
@@ -260,6 +270,33 @@ static bool yes_no_argument(const char *text, bool *out)
     return *out || strcmp(text, "no") == 0;
 }
 
+/* What every node would refuse is said once, before any is started. */
+static bool agrees(struct up_cluster *cluster)
+{
+    const struct protocol *protocol = protocol_find(cluster->protocol != NULL ? cluster->protocol : "raft");
+    if (protocol == NULL) {
+        fprintf(stderr, "lockstep up: there is no protocol '%s'; `lockstep protocols` lists them\n", cluster->protocol);
+        return false;
+    }
+    if (protocol->order != ORDER_TOTAL || protocol->masks == MASKS_NOTHING) {
+        fprintf(stderr, "lockstep up: the nodes agree by raft, paxos or pbft; %s is for the laboratory or for groups of "
+                "its own\n", protocol->name);
+        return false;
+    }
+    cluster->gateway = protocol->masks == MASKS_ARBITRARY;
+    if (cluster->gateway && cluster->count < LIARS_NODES_MIN) {
+        fprintf(stderr, "lockstep up: %s needs 3k+1 = %d nodes to mask one that lies, and --nodes says %d\n",
+                protocol->name, LIARS_NODES_MIN, cluster->count);
+        return false;
+    }
+    if (cluster->signatures && !cluster->gateway) {
+        fprintf(stderr, "lockstep up: --signatures is for protocols that mask nodes that lie, and %s does not\n",
+                protocol->name);
+        return false;
+    }
+    return true;
+}
+
 int cli_up(int argc, char **argv)
 {
     struct up up = {.cluster = {.count = 3, .port = 7001, .data = "data", .restart = true},
@@ -294,12 +331,11 @@ int cli_up(int argc, char **argv)
             good = false;
         good = good && value[0] != '\0';
         if (!good) {
-            fprintf(stderr, "lockstep up: cannot make sense of '%s %s'; see `lockstep help up`\n", name, value);
+            fprintf(stderr, "lockstep up: cannot make sense of '%s%s%s'; see `lockstep help up`\n", name,
+                    value[0] != '\0' ? " " : "", value);
             return CLI_USAGE;
         }
         i++;
     }
-    const struct protocol *protocol = up.cluster.protocol != NULL ? protocol_find(up.cluster.protocol) : NULL;
-    up.cluster.gateway = protocol != NULL && protocol->masks == MASKS_ARBITRARY;
-    return run(&up);
+    return agrees(&up.cluster) ? run(&up) : CLI_USAGE;
 }

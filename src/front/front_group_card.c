@@ -2,6 +2,7 @@
 #include "front/front_internal.h"
 #include "protocol/registry.h"
 #include "service/directory/directory.h"
+#include "service/directory/kv_groups.h"
 
 static void put_text(struct buffer *reply, const char *name, const char *text)
 {
@@ -64,9 +65,11 @@ static void put_default(struct front *front, struct buffer *reply)
 {
     struct node_group_status status = {0};
     (void)node_group_status(front->node, 0, &status);
+    /* At a gateway the member here is a client, and the card is that of those whom it asks. */
+    const struct protocol *asked = status.spec->served_by;
     struct card card = {.name = status.spec->name,
-                        .protocol = status.spec->protocol->name,
-                        .service = status.spec->service->name,
+                        .protocol = asked != NULL ? asked->name : status.spec->protocol->name,
+                        .service = asked != NULL ? kv_groups_service.name : status.spec->service->name,
                         .k = status.spec->k,
                         .member_count = status.spec->member_count,
                         .members = status.spec->members,

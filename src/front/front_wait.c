@@ -40,7 +40,9 @@ static void ask(struct connection *connection)
 
 static uint32_t members_connected(const struct front *front)
 {
-    uint32_t count = 1;
+    struct node_group_status status;
+    bool member = node_group_status(front->node, 0, &status) && status.spec->served_by == NULL;
+    uint32_t count = member ? 1 : 0; /* a gateway stores nothing */
     struct node_peer_status peer;
     for (uint32_t place = 0; node_peer_status(front->node, place, &peer); place++)
         count += peer.connected;

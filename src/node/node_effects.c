@@ -166,7 +166,12 @@ static void answer_numbers(struct member *member, enum reply_kind kind, bool rea
 {
     struct lane *lane = &member->lanes[read];
     struct answer answer = {.kind = answer_kind_of(kind), .bytes = bytes};
-    for (uint32_t i = 0; i < count; i++) lane_answer(member, lane, first + i, &answer);
+    for (uint32_t i = 0; i < count; i++) {
+        /* A client does not know the place in the order. Its own number tells front/ that something was written, and is
+         * all that WAIT needs here: the voter counts without it. */
+        if (is_client(member) && !read) answer.index = first + i;
+        lane_answer(member, lane, first + i, &answer);
+    }
 }
 
 static void interpret_reply(struct member *member, const struct effect_reply *reply)

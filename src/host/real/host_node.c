@@ -94,8 +94,11 @@ static int become_client(struct real_host *host, char *why, size_t why_size)
         spec->k = (vote - 1) / 2;
         return OK;
     }
+    char given[32] = "";
+    if (vote != 0)
+        snprintf(given, sizeof given, ", and not %u", vote);
     snprintf(why, why_size, "%s masks crashes alone, so a gateway of it needs --vote: how many of the %u nodes' answers "
-             "are compared, an odd number from 3", spec->served_by->name, spec->member_count);
+             "are compared, an odd number from 3 to their number%s", spec->served_by->name, spec->member_count, given);
     return ERROR_INVALID;
 }
 

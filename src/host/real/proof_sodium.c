@@ -92,6 +92,9 @@ int proof_sodium_new(const char *directory, uint32_t node, char *why, size_t why
     /* Both or none: a secret beside the public file of another one would be refused for ever after. */
     if (access(public_path, F_OK) == 0)
         return refuse(why, why_size, ERROR_INVALID, "it exists already, and keys are never overwritten", public_path);
+    if (access(path, F_OK) == 0)
+        return refuse(why, why_size, ERROR_INVALID, "it exists already and belongs to another number; name another directory",
+                      path);
     int error = begin(why, why_size);
     if (error < 0)
         return error;

@@ -59,7 +59,8 @@ static bool peer_give(struct peer *peer)
 
 static void peer_lost(struct peer *peer, const char *why)
 {
-    report(peer->transport->report, REPORT_WARNING, "lost the connection with node %u: %s", peer->node, why);
+    if (!peer->brief)
+        report(peer->transport->report, REPORT_WARNING, "lost the connection with node %u: %s", peer->node, why);
     link_close(peer->link);
 }
 
@@ -79,6 +80,7 @@ void peer_read(struct peer *peer)
             return;
         }
         peer->filled += (size_t)count;
+        peer_judge_silence(peer);
         if (!peer_give(peer) || (size_t)count < room)
             return;
     }
@@ -151,13 +153,15 @@ void peer_adopt(struct peer *peer, struct link *link, const struct greeting *gre
     link->peer = peer;
     peer->link = link;
     peer->blocked = false;
-    peer->backoff_ms = TRANSPORT_DIAL_MIN_MS;
+    peer->linked_ns = clock_monotone_ns();
     peer->attempts = peer->attempts > 0 ? peer->attempts - 1 : 0; /* this address was a good one */
-    peer->complaint[0] = '\0';
+    if (!peer->brief)
+        peer->complaint[0] = '\0';
     /* What the old connection left incomplete is void; the node may still be reading what it completed. */
     peer->taken = peer->filled;
     transport->counters.connected++;
-    report(transport->report, REPORT_NOTICE, "connected with node %u at %s", peer->node, link->address);
+    if (!peer->brief)
+        report(transport->report, REPORT_NOTICE, "connected with node %u at %s", peer->node, link->address);
     node_peer_connected(transport->node, peer->node, greeting->incarnation, greeting->client_address);
 }
 
@@ -166,6 +170,7 @@ void peer_unlinked(struct peer *peer)
     struct transport *transport = peer->transport;
     peer->link = NULL;
     peer->blocked = false;
+    peer_judge_link(peer);
     peer->dial_at_ns = clock_monotone_ns() + peer->backoff_ms * NS_PER_MS;
     transport->counters.lost++;
     transport_schedule(transport);
@@ -177,7 +182,7 @@ void peer_dial_failed(struct peer *peer, const char *why)
 {
     transport_complain(peer->transport, peer, why);
     peer->dial_at_ns = clock_monotone_ns() + peer->backoff_ms * NS_PER_MS;
-    peer->backoff_ms = peer->backoff_ms * 2 < TRANSPORT_DIAL_MAX_MS ? peer->backoff_ms * 2 : TRANSPORT_DIAL_MAX_MS;
+    peer_back_off(peer);
     transport_schedule(peer->transport);
 }
 
