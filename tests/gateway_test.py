@@ -330,16 +330,17 @@ def groups_are_served_too(port):
     with connect(port + 1) as node:
         assert node.execute_command("GROUP.CREATE", "quick", "PROTOCOL", "raft", "K", "1", "MEMBERS", "2,3,4", "PREFIX",
                                     "quick:") in (b"OK", True)
+        assert node.execute_command("GROUP.CREATE", "sure", "PROTOCOL", "pbft", "PREFIX", "sure:") in (b"OK", True)
 
     def written(client):
         try:
-            return client.set("quick:1", "there") and client.get("quick:1") == b"there"
+            return all(client.set(key, "there") and client.get(key) == b"there" for key in ("quick:1", "sure:1"))
         except redis.exceptions.ResponseError as error:
             assert "TRYAGAIN" in str(error), error
             return False
 
     with connect(port) as client, connect(port + 2) as member:
-        until("the gateway serves the new group", lambda: written(client), 5)
+        until("the gateway serves the new groups", lambda: written(client), 5)
         assert member.get("quick:1") == b"there"
         assert client.get("held") == b"by the nodes" and b"quick" in client.execute_command("GROUP.LIST")
         try:
@@ -347,6 +348,7 @@ def groups_are_served_too(port):
         except redis.exceptions.ResponseError as error:
             assert "CROSSGROUP" in str(error), error
         client.execute_command("GROUP.DROP", "quick")
+        client.execute_command("GROUP.DROP", "sure")
         card = client.execute_command("GROUP.INFO", "default")
         assert b"kv+groups" in card and b"arbitrary" in card and b"unknown" not in card, card
         assert client.execute_command("WAIT", "1", "100") == 3, "a quorum of four has what was answered"

@@ -218,7 +218,8 @@ static int make_front(struct real_host *host, char *why, size_t why_size)
     struct front_options front;
     front_options_default(&front);
     front.clients_max = options->clients_max;
-    front.lab = options->lab;
+    /* Whose first group is of lab maturity has chosen to study. */
+    front.lab = options->lab || host->spec.protocol->maturity == MATURITY_LAB;
     front.value_bytes_max = options->value_bytes_max;
     front.query_bytes_max = options->value_bytes_max + (UINT64_C(1) << 20);
     front.process_id = (uint32_t)getpid();
