@@ -94,6 +94,11 @@ class Process:
         with open(self.log, encoding="utf-8") as file:
             return text in file.read()
 
+    def lines(self):
+        """How many its log has."""
+        with open(self.log, encoding="utf-8") as file:
+            return len(file.readlines())
+
     def signal(self, number):
         self.process.send_signal(number)
 

@@ -38,6 +38,7 @@ struct peer {
     uint32_t attempts; /* which of the addresses of a name comes next */
     int64_t dial_at_ns;
     int64_t backoff_ms;
+    int64_t up_since_ns; /* of `link` */
     bool blocked; /* the socket takes no more: wait until it is writable */
     /* [0, taken) was given to the node, [taken, filled) is the beginning of a message. */
     uint8_t *buffer;
