@@ -285,6 +285,10 @@ def mistakes_are_named(root):
     assert not os.path.exists(os.path.join(data, "identity")), "a start that was refused made an identity"
     run("keys", "new", "--dir", os.path.join(data, "keys"), "--id", "1")
     assert "never overwritten" in refused("keys", "new", "--dir", os.path.join(data, "keys"), "--id", "1")
+    text = refused("keys", "new", "--dir", os.path.join(data, "keys"), "--id", "8")
+    assert "is another node's" in text and "a directory of its own" in text, text
+    text = refused("keys", "show", "--dir", os.path.join(root, "nowhere"))
+    assert "there is none; `lockstep keys new` makes one" in text, text
     text = refused(*server, "--data", data)
     assert "node-2" in text, text
     text = refused("server", "--protocol", "pbft", "--data", data, "--peers", peers.rsplit(",", 1)[0], *server[-2:])
@@ -294,6 +298,9 @@ def mistakes_are_named(root):
     gateway = ["gateway", "--data", data, "--peers", peers, "--listen", f"127.0.0.1:{port}"]
     assert "--vote" in refused(*gateway, "--id", "101")
     assert "--vote" in refused(*gateway, "--id", "101", "--protocol", "pbft", "--vote", "3")
+    for vote in "4", "5":
+        text = refused(*gateway, "--id", "101", "--vote", vote)
+        assert f"--vote {vote}: expected an odd number from 3 on, and no more than the 4 nodes" in text, text
     assert "an --id of its own" in refused(*gateway, "--id", "2", "--vote", "3")
     assert "`lockstep server`" in refused(*gateway, "--id", "101", "--lab", "yes")
     assert "`lockstep gateway`" in refused(*server, "--data", data, "--vote", "3")
