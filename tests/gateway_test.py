@@ -267,12 +267,31 @@ def wrong_keys_are_told(cluster):
     try:
         until("the gateway is connected", lambda: gateway.said("connected with node"))
         assert not works(port, patience_s=5), "it was believed with the wrong keys"
-        until("a node says so", lambda: said_by_a_node(cluster, "whose proof is not their sender's"))
+        until("a node says so", lambda: said_by_a_node(cluster, "messages of gateway 102 whose proof is not their sender's"))
+        until("the gateway says so", lambda: gateway.said("node 4 has answered nothing since it was connected"), 10)
+        assert gateway.said("gateway 102"), "it does not say whom the nodes' logs name"
     finally:
         gateway.kill()
     with connect(cluster.port) as client:
         client.execute_command("GROUP.EXPEL", "102")
     assert works(cluster.port)
+
+
+def signatures_that_differ_are_told(cluster):
+    port = free_ports(1)
+    keys = make_keys(cluster, 104)
+    with connect(cluster.port) as client:
+        client.execute_command("GROUP.ENROL", "104", run("keys", "show", "--dir", keys))
+    gateway = make_gateway(cluster, 104, port, keys).start("--signatures", "yes")
+    try:
+        until("a node says so", lambda: said_by_a_node(cluster, "messages of gateway 104 whose proof is not their sender's"))
+        until("the gateway says so", lambda: gateway.said("node 1 has answered nothing since it was connected"), 10)
+        assert not works(port), "it was believed without the proofs that the nodes expect"
+        assert gateway.lines() < 40, "it says the same again and again"
+    finally:
+        gateway.kill()
+    with connect(cluster.port) as client:
+        client.execute_command("GROUP.EXPEL", "104")
 
 
 def mistakes_are_named(root):
@@ -402,7 +421,8 @@ def check(root):
              ("kill -9", lambda: any_one_node_may_die(cluster)), ("SIGSTOP", lambda: any_one_node_may_stop(cluster)),
              ("lost disk", lambda: a_disk_may_be_lost(cluster)),
              ("two nodes", lambda: two_nodes_are_too_many(cluster)), ("gateway", lambda: a_gateway_may_die(cluster)),
-             ("enrolment", lambda: gateways_come_and_go(cluster)), ("keys", lambda: wrong_keys_are_told(cluster))]
+             ("enrolment", lambda: gateways_come_and_go(cluster)), ("keys", lambda: wrong_keys_are_told(cluster)),
+             ("signatures", lambda: signatures_that_differ_are_told(cluster))]
     try:
         for name, step in steps:
             begin = time.time()

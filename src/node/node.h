@@ -240,10 +240,12 @@ struct node_peer_status {
     uint32_t node;
     bool client;
     bool connected;
+    bool heard; /* it has sent a message since it was connected */
     uint64_t incarnation;
     struct span client_address;
-    int64_t last_heard_ns;
+    int64_t last_heard_ns; /* or connected */
     uint64_t output_bytes, dropped;
+    uint64_t unproven;  /* messages in its name whose proof is not its */
     uint32_t suspicion; /* the highest that a member of this node has of it */
 };
 bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_status *out);

@@ -115,6 +115,7 @@ void node_peer_connected(struct node *node, uint32_t id, uint64_t incarnation, s
     if (peer == NULL) return;
     forget_connection(node, peer);
     peer->connected = true;
+    peer->heard = false;
     peer->incarnation = incarnation;
     peer->last_heard_ns = node->now_ns;
     size_t size = client_address.size < sizeof(peer->client_address) ? client_address.size
@@ -348,11 +349,13 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     *out = (struct node_peer_status){.node = peer->id,
                                      .client = peer->client,
                                      .connected = peer->connected,
+                                     .heard = peer->heard,
                                      .incarnation = peer->incarnation,
                                      .client_address = span_string(peer->client_address),
                                      .last_heard_ns = peer->last_heard_ns,
                                      .output_bytes = peer->out.size - peer->out_sent + peer->large_bytes,
                                      .dropped = peer->dropped,
+                                     .unproven = peer->unproven,
                                      .suspicion = peer->suspicion};
     return true;
 }
