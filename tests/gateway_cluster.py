@@ -94,9 +94,10 @@ class Process:
         with open(self.log, encoding="utf-8") as file:
             return text in file.read()
 
-    def count(self, text):
+    def lines(self):
+        """How many its log has."""
         with open(self.log, encoding="utf-8") as file:
-            return file.read().count(text)
+            return len(file.readlines())
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -16,15 +16,16 @@
 #include "cli/up_nodes.h"
 #include "contract/protocol.h"
 #include "host/real/clock.h"
+#include "host/real/host.h"
 #include "protocol/registry.h"
 
 enum {
     POLL_MS = 500,
     READY_POLL_MS = 50,
+    SETTLED_MS = 500,
     ASK_TIMEOUT_MS = 400,
     PATH_SIZE = 4096,
     LINE_SIZE = 256,
-    LIARS_NODES_MIN = 4, /* 3k+1, for k = 1 */
 };
 
 struct up {
@@ -59,19 +60,35 @@ static void print_help(void)
 
 /* ---- looking at the cluster ---- */
 
-static bool is_ours(const struct up_node *node, const struct node_view *view)
+/* Asks one of our processes what it knows; false when nobody answers, or somebody else who has its port. */
+static bool ask_own(const struct up_node *node, struct node_view *out)
 {
-    return node->pid != 0 && view->pid == node->pid;
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%d", node->port);
+    return node->pid != 0 && node_view_ask(out, address, ASK_TIMEOUT_MS) && out->pid == node->pid;
 }
 
-/* Does a linearizable read work? Not if another process has the port: its answers are not this cluster's. */
+/* Do all processes run, as far as one can know? One that has ended once is to show first that it stays this time. */
+static bool all_run(const struct up_cluster *cluster)
+{
+    int64_t now_ns = clock_monotone_ns();
+    for (int i = 0; i < up_process_count(cluster); i++) {
+        const struct up_node *node = &cluster->nodes[i];
+        if (node->pid == 0 || (node->starts > 1 && now_ns - node->started_ns < SETTLED_MS * NS_PER_MS))
+            return false;
+    }
+    return true;
+}
+
+/* Does a linearizable read work, and is it our cluster that answers? */
 static bool is_ready(const struct up_cluster *cluster)
 {
-    char address[32], why[256];
+    const struct up_node *first = &cluster->nodes[cluster->gateway ? cluster->count : 0];
     struct node_view view;
-    snprintf(address, sizeof address, "127.0.0.1:%d", cluster->port);
-    if (!node_view_ask(&view, address, ASK_TIMEOUT_MS) || !is_ours(&cluster->nodes[cluster->gateway ? cluster->count : 0], &view))
+    char address[32], why[256];
+    if (!all_run(cluster) || !ask_own(first, &view))
         return false;
+    snprintf(address, sizeof address, "127.0.0.1:%d", cluster->port);
     struct resp_client *client;
     if (resp_client_open(&client, address, ASK_TIMEOUT_MS, why, sizeof why) != OK)
         return false;
@@ -94,12 +111,8 @@ static void look(const struct up_cluster *cluster, struct summary *out)
     *out = (struct summary){.leader = 0};
     size_t length = 0;
     for (int i = 0; i < cluster->count; i++) {
-        char address[32];
         struct node_view view;
-        snprintf(address, sizeof address, "127.0.0.1:%d", cluster->nodes[i].port);
-        bool up = cluster->nodes[i].pid != 0 && node_view_ask(&view, address, ASK_TIMEOUT_MS) &&
-                  is_ours(&cluster->nodes[i], &view);
-        if (!up) {
+        if (!ask_own(&cluster->nodes[i], &view)) {
             length += (size_t)snprintf(out->down + length, sizeof out->down - length, "%s%d", length > 0 ? ", " : "",
                                        i + 1);
             continue;
@@ -180,8 +193,10 @@ static bool failed_at_start(struct up *up)
     for (int i = 0; i < up_process_count(&up->cluster); i++) {
         const struct up_node *node = &up->cluster.nodes[i];
         if (node->pid == 0 && (node->starts > 1 || !up->cluster.restart)) {
-            fprintf(stderr, "lockstep up: %s %u does not come up\n", up_process_kind(&up->cluster, node), node->id);
-            up_node_show_log(&up->cluster, node);
+            char last[1024];
+            up_node_last_words(&up->cluster, node, last, sizeof last);
+            fprintf(stderr, "lockstep up: %s %u does not come up: %s%s\n", up_process_kind(&up->cluster, node), node->id,
+                    last, strstr(last, " is in use") != NULL ? " (of `lockstep up`: another --port)" : "");
             return true;
         }
     }
@@ -270,30 +285,44 @@ static bool yes_no_argument(const char *text, bool *out)
     return *out || strcmp(text, "no") == 0;
 }
 
-/* What every node would refuse is said once, before any is started. */
-static bool agrees(struct up_cluster *cluster)
+/* False: `why` says what is wrong with it. */
+static bool option_read(struct up_cluster *cluster, const char *name, const char *value, char *why, size_t why_size)
 {
-    const struct protocol *protocol = protocol_find(cluster->protocol != NULL ? cluster->protocol : "raft");
-    if (protocol == NULL) {
-        fprintf(stderr, "lockstep up: there is no protocol '%s'; `lockstep protocols` lists them\n", cluster->protocol);
+    const char *expected = "a directory";
+    bool good = value[0] != '\0';
+    if (strcmp(name, "--data") == 0) {
+        cluster->data = value;
+    } else if (strcmp(name, "--protocol") == 0) {
+        expected = "the name of a protocol";
+        cluster->protocol = value;
+    } else if (strcmp(name, "--nodes") == 0) {
+        expected = "a number from 1 to 9";
+        good = number_argument(value, 1, UP_NODES_MAX, &cluster->count);
+    } else if (strcmp(name, "--port") == 0) {
+        expected = "a port from 1 to 55526";
+        good = number_argument(value, 1, 55526, &cluster->port);
+    } else if (strcmp(name, "--signatures") == 0) {
+        expected = "yes or no";
+        good = yes_no_argument(value, &cluster->signatures);
+    } else {
+        snprintf(why, why_size, "there is no option '%s'", name);
         return false;
     }
-    if (protocol->order != ORDER_TOTAL || protocol->masks == MASKS_NOTHING) {
-        fprintf(stderr, "lockstep up: the nodes agree by raft, paxos or pbft; %s is for the laboratory or for groups of "
-                "its own\n", protocol->name);
+    if (!good)
+        snprintf(why, why_size, "%s expects %s, and '%s' is none", name, expected, value);
+    return good;
+}
+
+/* What every node would refuse is refused here, once. */
+static bool agreeable(struct up_cluster *cluster)
+{
+    const char *name = cluster->protocol != NULL ? cluster->protocol : "raft";
+    char why[1024];
+    if (real_host_check_protocol(name, (uint32_t)cluster->count, cluster->signatures, why, sizeof why) != OK) {
+        fprintf(stderr, "lockstep up: %s\n", why);
         return false;
     }
-    cluster->gateway = protocol->masks == MASKS_ARBITRARY;
-    if (cluster->gateway && cluster->count < LIARS_NODES_MIN) {
-        fprintf(stderr, "lockstep up: %s needs 3k+1 = %d nodes to mask one that lies, and --nodes says %d\n",
-                protocol->name, LIARS_NODES_MIN, cluster->count);
-        return false;
-    }
-    if (cluster->signatures && !cluster->gateway) {
-        fprintf(stderr, "lockstep up: --signatures is for protocols that mask nodes that lie, and %s does not\n",
-                protocol->name);
-        return false;
-    }
+    cluster->gateway = protocol_find(name)->masks == MASKS_ARBITRARY;
     return true;
 }
 
@@ -304,7 +333,6 @@ int cli_up(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        bool good = true;
         if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
             print_help();
             return CLI_OK;
@@ -317,25 +345,12 @@ int cli_up(int argc, char **argv)
             up.cluster.restart = false;
             continue;
         }
-        if (strcmp(name, "--nodes") == 0)
-            good = number_argument(value, 1, UP_NODES_MAX, &up.cluster.count);
-        else if (strcmp(name, "--port") == 0)
-            good = number_argument(value, 1, 55526, &up.cluster.port);
-        else if (strcmp(name, "--data") == 0)
-            up.cluster.data = value;
-        else if (strcmp(name, "--protocol") == 0)
-            up.cluster.protocol = value;
-        else if (strcmp(name, "--signatures") == 0)
-            good = yes_no_argument(value, &up.cluster.signatures);
-        else
-            good = false;
-        good = good && value[0] != '\0';
-        if (!good) {
-            fprintf(stderr, "lockstep up: cannot make sense of '%s%s%s'; see `lockstep help up`\n", name,
-                    value[0] != '\0' ? " " : "", value);
+        char why[512];
+        if (!option_read(&up.cluster, name, value, why, sizeof why)) {
+            fprintf(stderr, "lockstep up: %s; see `lockstep help up`\n", why);
             return CLI_USAGE;
         }
         i++;
     }
-    return agrees(&up.cluster) ? run(&up) : CLI_USAGE;
+    return agreeable(&up.cluster) ? run(&up) : CLI_USAGE;
 }

@@ -148,22 +148,49 @@ bool up_node_start(struct up_cluster *cluster, struct up_node *node, char *why, 
     return true;
 }
 
-void up_node_show_log(const struct up_cluster *cluster, const struct up_node *node)
+/* The end of its log, from the beginning of a line on; true if something was cut off before it. */
+static bool log_tail(const struct up_cluster *cluster, const struct up_node *node, char text[LOG_TAIL_SIZE + 1])
 {
-    char path[PATH_SIZE_MAX], text[LOG_TAIL_SIZE + 1];
+    char path[PATH_SIZE_MAX];
+    text[0] = '\0';
     log_path(cluster, node, path, sizeof path);
     FILE *file = fopen(path, "r");
     if (file == NULL)
-        return;
+        return false;
     long at = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
     (void)fseek(file, at > LOG_TAIL_SIZE ? at - LOG_TAIL_SIZE : 0, SEEK_SET);
     size_t size = fread(text, 1, LOG_TAIL_SIZE, file);
     fclose(file);
     text[size] = '\0';
-    const char *begin = text;
-    if (at > LOG_TAIL_SIZE && strchr(text, '\n') != NULL)
-        begin = strchr(text, '\n') + 1;
-    fprintf(stderr, "the end of %s:\n%s", path, begin);
+    char *line = strchr(text, '\n');
+    if (at <= LOG_TAIL_SIZE || line == NULL)
+        return false;
+    memmove(text, line + 1, strlen(line + 1) + 1);
+    return true;
+}
+
+/* The last lines of a node's log, on standard error. */
+static void show_log(const struct up_cluster *cluster, const struct up_node *node)
+{
+    char path[PATH_SIZE_MAX], text[LOG_TAIL_SIZE + 1];
+    log_path(cluster, node, path, sizeof path);
+    bool cut = log_tail(cluster, node, text);
+    fprintf(stderr, "%s%s:\n%s", cut ? "the end of " : "", path, text);
+}
+
+void up_node_last_words(const struct up_cluster *cluster, const struct up_node *node, char *out, size_t size)
+{
+    char text[LOG_TAIL_SIZE + 1];
+    (void)log_tail(cluster, node, text);
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    const char *line = strrchr(text, '\n');
+    line = line != NULL ? line + 1 : text;
+    static const char prefix[] = "lockstep server: "; /* ours comes before it */
+    if (strncmp(line, prefix, sizeof prefix - 1) == 0)
+        line += sizeof prefix - 1;
+    snprintf(out, size, "%s", line[0] != '\0' ? line : "its log says nothing");
 }
 
 static void describe_end(int status, char *out, size_t size)
@@ -201,7 +228,7 @@ static bool ended(struct up_cluster *cluster, struct up_node *node, int status)
     }
     fprintf(stderr, "; it is started again in %lld ms\n", (long long)(node->backoff_ns / NS_PER_MS));
     if (early && WIFEXITED(status) && node->starts == 1)
-        up_node_show_log(cluster, node);
+        show_log(cluster, node);
     node->restart_at_ns = now_ns + node->backoff_ns;
     node->backoff_ns = node->backoff_ns * 2 < BACKOFF_MAX_NS ? node->backoff_ns * 2 : BACKOFF_MAX_NS;
     return true;

@@ -47,7 +47,7 @@ bool up_nodes_reap(struct up_cluster *cluster, bool stopping);
 void up_nodes_restart(struct up_cluster *cluster);
 /* SIGTERM to all, SIGKILL after five seconds; returns when all are gone. */
 void up_nodes_stop(struct up_cluster *cluster);
-/* The last lines of a node's log, on standard error. */
-void up_node_show_log(const struct up_cluster *cluster, const struct up_node *node);
+/* The last line of its log. */
+void up_node_last_words(const struct up_cluster *cluster, const struct up_node *node, char *out, size_t size);
 
 #endif

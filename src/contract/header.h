@@ -24,6 +24,7 @@ enum {
     HEADER_SIZE = 56,
     HEADER_MAGIC = 0x4b4c, /* "LK" */
     HEADER_VERSION = 1,
+    HEADER_VERSION_OLDEST = 1, /* that this build still understands */
 };
 
 enum header_kind {

@@ -168,16 +168,19 @@ const char *node_failure(const struct node *node);
 
 /* ---- peers ---- */
 
-/* The greeting that a connection begins with, in both directions. */
+/* The greeting that a connection begins with, in both directions: who dials greets first. */
 enum { NODE_GREETING_SIZE_MAX = 256 };
 size_t node_greeting(const struct node *node, uint8_t out[NODE_GREETING_SIZE_MAX]);
+/* What one whose number is not known is answered by, instead of a greeting. */
+size_t node_greeting_refusal(const struct node *node, uint8_t out[NODE_GREETING_SIZE_MAX]);
 struct greeting {
     uint32_t node;
     uint64_t incarnation;
     struct span client_address;
 };
 /* Reads a greeting: bytes consumed, 0 if it is not whole yet, or a negative error with a sentence in `why`
- * (ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_WRONG_NODE, ERROR_INVALID for garbage); a refusal is counted. */
+ * (ERROR_WRONG_CLUSTER, ERROR_VERSION, ERROR_WRONG_NODE, ERROR_INVALID for garbage; ERROR_PERMISSION: the other side does
+ * not know this node's number); a refusal is counted. With ERROR_WRONG_NODE and ERROR_PERMISSION `out` says who it is. */
 int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting *out, char *why,
                            size_t why_size);
 /* A connection to that peer is up (a former one is gone), or lost. */
@@ -237,10 +240,12 @@ struct node_peer_status {
     uint32_t node;
     bool client;
     bool connected;
+    bool heard; /* it has sent a message since it was connected */
     uint64_t incarnation;
     struct span client_address;
-    int64_t last_heard_ns;
+    int64_t last_heard_ns; /* or connected */
     uint64_t output_bytes, dropped;
+    uint64_t unproven;  /* messages in its name whose proof is not its */
     uint32_t suspicion; /* the highest that a member of this node has of it */
 };
 bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_status *out);

@@ -267,7 +267,7 @@ static enum reject judge_type(const struct member *member, uint16_t type)
     return ordered && known ? REJECT_NONE : REJECT_TYPE;
 }
 
-void member_client_message(struct member *member, const struct peer *client, const struct header *header,
+void member_client_message(struct member *member, struct peer *client, const struct header *header,
                            struct span body)
 {
     struct client_bundle message;
@@ -279,6 +279,7 @@ void member_client_message(struct member *member, const struct peer *client, con
     if (reason == REJECT_NONE && !member_take_proof(member, type, header, &body, &proof)) reason = REJECT_PROOF;
     if (reason == REJECT_NONE && !message_decode(type, body, &message)) reason = REJECT_BODY;
     if (reason == REJECT_NONE) reason = judge_bundle(member, header, message.bundle, &bundle);
+    if (reason == REJECT_PROOF) client->unproven++;
     if (reason != REJECT_NONE) {
         node_reject(member->node, reason);
         return;

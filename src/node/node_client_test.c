@@ -543,6 +543,18 @@ static void forge(struct bench *bench, enum forgery forgery)
     free(copy);
 }
 
+/* Messages in the client's name that machine 1 dropped for their proof; none are in anybody else's. */
+static uint64_t unproven(struct bench *bench)
+{
+    struct node_peer_status status;
+    uint64_t count = 0;
+    for (uint32_t place = 0; node_peer_status(bench_machine(bench, 1)->node, place, &status); place++) {
+        assert_true(status.client || status.unproven == 0);
+        count += status.unproven;
+    }
+    return count;
+}
+
 static void what_is_forged_is_counted_and_dropped(void **state)
 {
     (void)state;
@@ -561,6 +573,7 @@ static void what_is_forged_is_counted_and_dropped(void **state)
         forge(bench, cases[i].forgery);
         assert_int_equal(rejected(bench, 1, cases[i].reason), 1);
         assert_int_equal(total(bench, 1), 0);
+        assert_int_equal(unproven(bench), cases[i].reason == REJECT_PROOF);
         bench_free(bench);
     }
 }

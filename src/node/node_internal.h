@@ -264,9 +264,10 @@ struct peer {
     bool keyed;       /* the door of proofs knows its key */
     uint8_t key[DIRECTORY_KEY_SIZE]; /* of who is enrolled */
     bool connected;
+    bool heard; /* since it was connected */
     uint64_t incarnation;
     char client_address[64];
-    int64_t last_heard_ns;
+    int64_t last_heard_ns; /* or connected */
     struct buffer out;
     size_t out_sent;
     struct large *large_first, *large_last;
@@ -275,6 +276,7 @@ struct peer {
     uint8_t *assembling; /* a fragmented message coming in */
     uint64_t assembling_stream, assembling_have, assembling_size;
     uint64_t dropped;
+    uint64_t unproven; /* messages whose proof is not its */
     uint32_t suspicion;
 };
 
@@ -360,7 +362,7 @@ void member_tell_client(struct member *member, const struct peer *client, bool l
 /* At the end of the turn: they go out. */
 void member_answer_clients(struct member *member);
 /* A message of HEADER_CLIENT from a client. */
-void member_client_message(struct member *member, const struct peer *client, const struct header *header,
+void member_client_message(struct member *member, struct peer *client, const struct header *header,
                            struct span body);
 /* Hands a bundle in, unless it was executed already or waits behind others of its client. */
 void member_client_request(struct member *member, const struct peer *client, const struct bundle *bundle,

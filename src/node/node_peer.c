@@ -16,8 +16,6 @@
 enum {
     FRAGMENT_BYTES = 64 * 1024 - 64,
     REFILL_BYTES = 256 * 1024, /* fragments are laid out while less than this waits to be sent */
-    GREETING_TYPE = 1,
-    VERSION_OLDEST = 1,
 };
 
 const char *reject_text(enum reject reason)
@@ -50,67 +48,6 @@ struct header node_header(const struct node *node, enum header_kind kind, uint32
                            .group = group,
                            .sender = node->options->id,
                            .incarnation = node->incarnation};
-}
-
-/* ---- greeting: header (node's own cluster in `sequence`) and the client address ---- */
-
-size_t node_greeting(const struct node *node, uint8_t out[NODE_GREETING_SIZE_MAX])
-{
-    const char *address = node->options->client_address != NULL ? node->options->client_address : "";
-    struct span body = span_string(address);
-    if (body.size > NODE_GREETING_SIZE_MAX - HEADER_SIZE) body.size = NODE_GREETING_SIZE_MAX - HEADER_SIZE;
-    struct header header = node_header(node, HEADER_NODE, 0, 0, GREETING_TYPE);
-    header.length = (uint32_t)body.size;
-    header.sequence = node->options->cluster;
-    header.position = VERSION_OLDEST;
-    header_seal(0, &header, body, (struct span){0}, out);
-    memcpy(out + HEADER_SIZE, body.data, body.size);
-    return HEADER_SIZE + body.size;
-}
-
-static int refuse(char *why, size_t why_size, int error, const char *text)
-{
-    size_t length = strlen(text);
-    if (why_size > 0) {
-        if (length >= why_size) length = why_size - 1;
-        memcpy(why, text, length);
-        why[length] = 0;
-    }
-    return error;
-}
-
-static int64_t read_greeting(const struct node *node, struct span bytes, struct greeting *out, char *why,
-                             size_t why_size)
-{
-    if (bytes.size >= 2 + 8 && load_u16(bytes.data + 8) != HEADER_MAGIC)
-        return refuse(why, why_size, ERROR_INVALID, "what it sent is no lockstep greeting: is this a peer port?");
-    if (bytes.size < HEADER_SIZE) return 0;
-    struct header header;
-    header_decode(bytes.data, &header);
-    if (header.kind != HEADER_NODE || header.type != GREETING_TYPE ||
-        header.length > NODE_GREETING_SIZE_MAX - HEADER_SIZE)
-        return refuse(why, why_size, ERROR_INVALID, "its first message is no greeting");
-    if (bytes.size < HEADER_SIZE + header.length) return 0;
-    struct span body = {bytes.data + HEADER_SIZE, header.length};
-    if (header_crc(0, bytes.data, body, (struct span){0}) != header.crc)
-        return refuse(why, why_size, ERROR_CORRUPT, "its greeting is damaged");
-    if (header.position > HEADER_VERSION || header.version < VERSION_OLDEST)
-        return refuse(why, why_size, ERROR_VERSION, "it speaks no version of the peer protocol that this build knows");
-    if (header.sequence != node->options->cluster)
-        return refuse(why, why_size, ERROR_WRONG_CLUSTER,
-                      "it belongs to another cluster (other name or other list of first peers)");
-    if (node_peer_of(node, header.sender) == NULL)
-        return refuse(why, why_size, ERROR_WRONG_NODE, "its node id is neither in this node's list of peers nor that of an enrolled client; a gateway is "
-                      "enrolled by GROUP.ENROL at a node of the cluster");
-    *out = (struct greeting){.node = header.sender, .incarnation = header.incarnation, .client_address = body};
-    return (int64_t)(HEADER_SIZE + header.length);
-}
-
-int64_t node_greeting_read(struct node *node, struct span bytes, struct greeting *out, char *why, size_t why_size)
-{
-    int64_t size = read_greeting(node, bytes, out, why, why_size);
-    if (size < 0) node_reject(node, REJECT_GREETING);
-    return size;
 }
 
 /* ---- connections ---- */
@@ -178,6 +115,7 @@ void node_peer_connected(struct node *node, uint32_t id, uint64_t incarnation, s
     if (peer == NULL) return;
     forget_connection(node, peer);
     peer->connected = true;
+    peer->heard = false;
     peer->incarnation = incarnation;
     peer->last_heard_ns = node->now_ns;
     size_t size = client_address.size < sizeof(peer->client_address) ? client_address.size
@@ -327,7 +265,7 @@ static void assembled(struct node *node, struct peer *peer)
     header_decode(bytes, &header);
     struct span body = {bytes + HEADER_SIZE, peer->assembling_size - HEADER_SIZE};
     bool good = header.magic == HEADER_MAGIC && header.length == body.size && header.sender == peer->id &&
-                header.version >= VERSION_OLDEST && header.version <= HEADER_VERSION &&
+                header.version >= HEADER_VERSION_OLDEST && header.version <= HEADER_VERSION &&
                 (header.kind == HEADER_MESSAGE || header.kind == HEADER_CLIENT) &&
                 header_crc(0, bytes, body, (struct span){0}) == header.crc;
     if (good) {
@@ -383,7 +321,7 @@ int64_t node_receive(struct node *node, uint32_t id, const uint8_t *bytes, size_
         node->counters.messages_in++;
         struct span body = {message + HEADER_SIZE, header.length};
         if (header_crc(0, message, body, (struct span){0}) != header.crc) node_reject(node, REJECT_CRC);
-        else if (header.version < VERSION_OLDEST || header.version > HEADER_VERSION) node_reject(node, REJECT_VERSION);
+        else if (header.version < HEADER_VERSION_OLDEST || header.version > HEADER_VERSION) node_reject(node, REJECT_VERSION);
         else if (header.sender != id) node_reject(node, REJECT_SENDER);
         else if (header.kind == HEADER_FRAGMENT) fragment(node, peer, &header, message + HEADER_SIZE);
         else if (header.kind == HEADER_MESSAGE || header.kind == HEADER_NODE || header.kind == HEADER_CLIENT)
@@ -411,11 +349,13 @@ bool node_peer_status(const struct node *node, uint32_t place, struct node_peer_
     *out = (struct node_peer_status){.node = peer->id,
                                      .client = peer->client,
                                      .connected = peer->connected,
+                                     .heard = peer->heard,
                                      .incarnation = peer->incarnation,
                                      .client_address = span_string(peer->client_address),
                                      .last_heard_ns = peer->last_heard_ns,
                                      .output_bytes = peer->out.size - peer->out_sent + peer->large_bytes,
                                      .dropped = peer->dropped,
+                                     .unproven = peer->unproven,
                                      .suspicion = peer->suspicion};
     return true;
 }

@@ -312,6 +312,20 @@ static void a_greeting_tells_who_it_is(void **state)
     assert_true(span_equal(greeting.client_address, span_string("127.0.0.1:7001")));
 }
 
+static void who_is_not_known_there_is_told_so(void **state)
+{
+    struct bench *bench = *state;
+    uint8_t bytes[NODE_GREETING_SIZE_MAX];
+    struct greeting greeting;
+    char why[128];
+    size_t size = node_greeting_refusal(bench_machine(bench, 1)->node, bytes);
+    assert_int_equal(size, HEADER_SIZE);
+    assert_int_equal(read_greeting(bench, bytes, size - 1, &greeting, why), 0);
+    assert_int_equal(read_greeting(bench, bytes, size, &greeting, why), ERROR_PERMISSION);
+    assert_int_equal(greeting.node, 1);
+    assert_non_null(strstr(why, "does not know"));
+}
+
 static void greetings_are_refused_with_a_reason(void **state)
 {
     struct bench *bench = *state;
@@ -367,6 +381,7 @@ int main(void)
         TEST(damage_is_dropped_and_lost_framing_ends_the_connection),
         TEST(a_forged_inside_of_fragments_is_rejected),
         TEST(a_greeting_tells_who_it_is),
+        TEST(who_is_not_known_there_is_told_so),
         TEST(greetings_are_refused_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

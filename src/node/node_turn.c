@@ -160,7 +160,10 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
         node_reject(node, REJECT_SENDER);
         return;
     }
-    if (from != NULL) from->last_heard_ns = node->now_ns;
+    if (from != NULL) {
+        from->heard = true;
+        from->last_heard_ns = node->now_ns;
+    }
     struct member *member = node_member_of(node, header.group);
     if (member == NULL) {
         node_reject(node, REJECT_GROUP);
@@ -189,6 +192,7 @@ static void step_message(struct node *node, struct peer *from, const uint8_t *by
     const struct message_type *type = &member->protocol->messages.types[header.type];
     struct span proof;
     if (!member_take_proof(member, type, &header, &body, &proof)) {
+        if (from != NULL) from->unproven++;
         node_reject(node, REJECT_PROOF);
         return;
     }

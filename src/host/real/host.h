@@ -55,6 +55,10 @@ struct host_options {
 /* Those of production; `data` and `listen` are NULL. */
 void host_options_default(struct host_options *out);
 
+/* Could that many nodes agree by that protocol, with or without signatures? 0, or a negative error with a sentence in
+ * `why`, as real_host_create would say it. */
+int real_host_check_protocol(const char *protocol, uint32_t node_count, bool signatures, char *why, size_t why_size);
+
 /* Starts everything. Texts are copied. 0, or a negative error with a sentence in `why` that says what happened, to
  * what, and what to do. */
 int real_host_create(struct real_host **out, const struct host_options *options, char *why, size_t why_size);

@@ -12,10 +12,11 @@
 #include "host/real/record_file.h"
 #include "host/real/transport.h"
 
-enum { HOST_TEXTS = 12 };
+enum { HOST_TEXTS = 12, PEERS_MAX = MEMBERS_MAX + 2 * DIRECTORY_CLIENTS_MAX };
 
 /* What the log was told of one matter. */
 struct complaint {
+    uint32_t node; /* whom it is about */
     uint64_t told;
     int64_t told_ns;
 };
@@ -51,7 +52,8 @@ struct real_host {
     struct transport *transport;
     struct clients *clients;
     struct report report;
-    struct complaint wrong_answers[MEMBERS_MAX], bad_proofs; /* wrong answers: a gateway's, by place of the peer */
+    /* By place of the peer; wrong answers and silence are a gateway's. */
+    struct complaint wrong_answers[PEERS_MAX], unproven[PEERS_MAX], silent[PEERS_MAX];
     int64_t complain_at_ns;
 
     int64_t timer_at_ns; /* what `timer` is set to; INT64_MAX: it is not running */

@@ -4,6 +4,7 @@
  * their greetings agree. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -94,11 +95,15 @@ static int become_client(struct real_host *host, char *why, size_t why_size)
         spec->k = (vote - 1) / 2;
         return OK;
     }
-    char given[32] = "";
-    if (vote != 0)
-        snprintf(given, sizeof given, ", and not %u", vote);
-    snprintf(why, why_size, "%s masks crashes alone, so a gateway of it needs --vote: how many of the %u nodes' answers "
-             "are compared, an odd number from 3 to their number%s", spec->served_by->name, spec->member_count, given);
+    if (spec->member_count < 3)
+        snprintf(why, why_size, "%s masks crashes alone, so a gateway of it compares the answers of at least 3 nodes, and "
+                 "--peers lists %u", spec->served_by->name, spec->member_count);
+    else if (vote == 0)
+        snprintf(why, why_size, "%s masks crashes alone, so a gateway of it needs --vote: how many of the %u nodes' "
+                 "answers are compared, an odd number from 3", spec->served_by->name, spec->member_count);
+    else
+        snprintf(why, why_size, "--vote %u: expected an odd number from 3 on, and no more than the %u nodes that --peers "
+                 "lists", vote, spec->member_count);
     return ERROR_INVALID;
 }
 
@@ -224,6 +229,26 @@ static int check_spec(struct real_host *host, uint64_t identity, char *why, size
     }
     if (status == OK && host->options.gateway)
         status = become_client(host, why, why_size);
+    return status;
+}
+
+int real_host_check_protocol(const char *protocol, uint32_t node_count, bool signatures, char *why, size_t why_size)
+{
+    struct real_host *host = calloc(1, sizeof *host);
+    if (host == NULL || node_count > MEMBERS_MAX) {
+        free(host);
+        snprintf(why, why_size, "there is no room for that many nodes");
+        return ERROR_NO_MEMORY;
+    }
+    host_options_default(&host->options);
+    host->options.id = 1;
+    host->options.protocol = protocol;
+    host->options.signatures = signatures;
+    for (uint32_t i = 0; i < node_count; i++)
+        host->members.nodes[i] = i + 1;
+    host->members.count = node_count;
+    int status = check_spec(host, 0, why, why_size);
+    free(host);
     return status;
 }
 

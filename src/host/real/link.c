@@ -160,6 +160,40 @@ static void greeted(struct link *link, const struct greeting *greeting, size_t s
     peer_read(peer);
 }
 
+/* Who was dialled speaks second: so whoever is not known here is never connected, not even for a moment. */
+static void answer_greeting(struct link *link, bool unknown)
+{
+    const struct node *node = link->transport->node;
+    link->greeting_size = unknown ? node_greeting_refusal(node, link->greeting) : node_greeting(node, link->greeting);
+    greet(link);
+}
+
+static void refuse_unknown(struct link *link, uint32_t node)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence,
+             "it is node %u, which is neither in this node's --peers nor enrolled; a gateway is enrolled by GROUP.ENROL %u "
+             "at a node of the cluster", node, node);
+    refuse(link, sentence);
+}
+
+/* The other side has said that it does not know us. */
+static void unknown_there(struct link *link)
+{
+    struct transport *transport = link->transport;
+    char sentence[512];
+    transport->counters.refused++;
+    if (transport->client)
+        snprintf(sentence, sizeof sentence,
+                 "node %u at %s refuses this gateway, because %u is not enrolled: enrol it by GROUP.ENROL %u at a node of "
+                 "the cluster, with what `lockstep keys show` prints where there are keys", link->peer->node,
+                 link->address, transport->self, transport->self);
+    else
+        snprintf(sentence, sizeof sentence, "node %u at %s refuses this node, because %u is none of its peers; compare "
+                 "--peers on both", link->peer->node, link->address, transport->self);
+    link_fail(link, sentence);
+}
+
 static void read_greeting(struct link *link)
 {
     size_t room = sizeof link->received - link->received_size;
@@ -178,12 +212,20 @@ static void read_greeting(struct link *link)
     char why[256] = "its greeting makes no sense";
     int64_t size = node_greeting_read(link->transport->node, span_of(link->received, link->received_size), &greeting,
                                       why, sizeof why);
-    if (size < 0)
-        refuse(link, why);
-    else if (size > 0)
-        greeted(link, &greeting, (size_t)size);
-    else if (link->received_size == sizeof link->received)
+    if (size == 0 && link->received_size == sizeof link->received)
         refuse(link, "its greeting is too long");
+    if (size == 0)
+        return;
+    if (link->peer == NULL)
+        answer_greeting(link, size == ERROR_WRONG_NODE);
+    if (size > 0)
+        greeted(link, &greeting, (size_t)size);
+    else if (size == ERROR_WRONG_NODE)
+        refuse_unknown(link, greeting.node);
+    else if (size == ERROR_PERMISSION && link->peer != NULL)
+        unknown_there(link);
+    else
+        refuse(link, why);
 }
 
 static void on_events(struct link *link, int events)
@@ -238,14 +280,12 @@ struct link *link_open(struct transport *transport, int fd, struct peer *peer, c
     link->connecting = peer != NULL;
     link->deadline_ns = clock_monotone_ns() + TRANSPORT_GREETING_MS * NS_PER_MS;
     socket_address_print(address, link->address, sizeof link->address);
-    link->greeting_size = node_greeting(transport->node, link->greeting);
     strangers_add(link);
     if (peer != NULL) {
         peer->dialing = link;
-        events_set(link, UV_WRITABLE);
-    } else {
-        greet(link);
+        link->greeting_size = node_greeting(transport->node, link->greeting);
     }
+    events_set(link, peer != NULL ? UV_WRITABLE : UV_READABLE);
     transport_schedule(transport);
     return link;
 }

@@ -93,8 +93,9 @@ int proof_sodium_new(const char *directory, uint32_t node, char *why, size_t why
     if (access(public_path, F_OK) == 0)
         return refuse(why, why_size, ERROR_INVALID, "it exists already, and keys are never overwritten", public_path);
     if (access(path, F_OK) == 0)
-        return refuse(why, why_size, ERROR_INVALID, "it exists already and belongs to another number; name another directory",
-                      path);
+        return refuse(why, why_size, ERROR_INVALID,
+                      "it exists already and is another node's; each node has a directory of its own, and keys are never "
+                      "overwritten", path);
     int error = begin(why, why_size);
     if (error < 0)
         return error;
@@ -116,6 +117,8 @@ int proof_sodium_show(const char *directory, uint8_t out[PROOF_KEY_SIZE], char *
     uint8_t secret[FILE_SIZE];
     int error = begin(why, why_size);
     snprintf(path, sizeof path, "%s/secret", directory);
+    if (error == 0 && access(path, F_OK) != 0 && errno == ENOENT)
+        return refuse(why, why_size, ERROR_NOT_FOUND, "there is none; `lockstep keys new` makes one", path);
     if (error == 0)
         error = read_file(path, secret, true, why, why_size);
     if (error == 0)

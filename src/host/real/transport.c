@@ -23,6 +23,8 @@ enum {
     COMPLAINT_INTERVAL_S = 10,
 };
 
+static const int64_t STEADY_NS = NS_PER_S; /* a connection that stood that long was a good one */
+
 void transport_complain(struct transport *transport, struct peer *peer, const char *sentence)
 {
     char *last = peer != NULL ? peer->complaint : transport->complaint;
@@ -59,8 +61,7 @@ static bool peer_give(struct peer *peer)
 
 static void peer_lost(struct peer *peer, const char *why)
 {
-    if (!peer->brief)
-        report(peer->transport->report, REPORT_WARNING, "lost the connection with node %u: %s", peer->node, why);
+    report(peer->transport->report, REPORT_WARNING, "lost the connection with node %u: %s", peer->node, why);
     link_close(peer->link);
 }
 
@@ -80,7 +81,6 @@ void peer_read(struct peer *peer)
             return;
         }
         peer->filled += (size_t)count;
-        peer_judge_silence(peer);
         if (!peer_give(peer) || (size_t)count < room)
             return;
     }
@@ -153,16 +153,24 @@ void peer_adopt(struct peer *peer, struct link *link, const struct greeting *gre
     link->peer = peer;
     peer->link = link;
     peer->blocked = false;
-    peer->linked_ns = clock_monotone_ns();
+    peer->up_since_ns = clock_monotone_ns();
     peer->attempts = peer->attempts > 0 ? peer->attempts - 1 : 0; /* this address was a good one */
-    if (!peer->brief)
-        peer->complaint[0] = '\0';
+    peer->complaint[0] = '\0';
     /* What the old connection left incomplete is void; the node may still be reading what it completed. */
     peer->taken = peer->filled;
     transport->counters.connected++;
-    if (!peer->brief)
-        report(transport->report, REPORT_NOTICE, "connected with node %u at %s", peer->node, link->address);
+    report(transport->report, REPORT_NOTICE, "connected with node %u at %s", peer->node, link->address);
     node_peer_connected(transport->node, peer->node, greeting->incarnation, greeting->client_address);
+}
+
+/* Each attempt in a row waits twice as long as the one before. A connection that is gone at once is such an attempt, too:
+ * else one that is closed as soon as it is there would be dialled without a pause. */
+static void dial_later(struct peer *peer, bool was_steady)
+{
+    if (was_steady)
+        peer->backoff_ms = TRANSPORT_DIAL_MIN_MS;
+    peer->dial_at_ns = clock_monotone_ns() + peer->backoff_ms * NS_PER_MS;
+    peer->backoff_ms = peer->backoff_ms * 2 < TRANSPORT_DIAL_MAX_MS ? peer->backoff_ms * 2 : TRANSPORT_DIAL_MAX_MS;
 }
 
 void peer_unlinked(struct peer *peer)
@@ -170,8 +178,7 @@ void peer_unlinked(struct peer *peer)
     struct transport *transport = peer->transport;
     peer->link = NULL;
     peer->blocked = false;
-    peer_judge_link(peer);
-    peer->dial_at_ns = clock_monotone_ns() + peer->backoff_ms * NS_PER_MS;
+    dial_later(peer, clock_monotone_ns() - peer->up_since_ns >= STEADY_NS);
     transport->counters.lost++;
     transport_schedule(transport);
     if (!transport->closing)
@@ -181,8 +188,7 @@ void peer_unlinked(struct peer *peer)
 void peer_dial_failed(struct peer *peer, const char *why)
 {
     transport_complain(peer->transport, peer, why);
-    peer->dial_at_ns = clock_monotone_ns() + peer->backoff_ms * NS_PER_MS;
-    peer_back_off(peer);
+    dial_later(peer, false);
     transport_schedule(peer->transport);
 }
 

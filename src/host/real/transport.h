@@ -2,8 +2,8 @@
  * (voting gateways), dialled by the client. Clients may come and go: who the node's directory enrols gets its place when
  * it connects, and loses it when it is expelled.
  *
- * Both sides begin with the node's greeting; whoever does not belong here is named in one line of the log, counted and
- * disconnected. A connection that comes while an older one from the same peer is still open replaces it: the peer knows
+ * Who dials greets, who was dialled answers by its own greeting; whoever does not belong here is named in one line of the
+ * log, counted, told so and disconnected. A connection that comes while an older one from the same peer is still open replaces it: the peer knows
  * better than we do which of the two is alive. */
 #ifndef LOCKSTEP_HOST_REAL_TRANSPORT_H
 #define LOCKSTEP_HOST_REAL_TRANSPORT_H
@@ -37,7 +37,7 @@ struct transport_options {
 
 enum {
     TRANSPORT_DIAL_MIN_MS = 20, /* between two attempts; doubles up to the next */
-    TRANSPORT_DIAL_MAX_MS = 500,
+    TRANSPORT_DIAL_MAX_MS = 500, /* also after connections that were closed again within a second */
     TRANSPORT_GREETING_MS = 2000, /* a connection that has not greeted by then is closed */
     TRANSPORT_BUFFER_SIZE = 4 << 20,
     TRANSPORT_STRANGERS_MAX = 64, /* connections that have not greeted yet; more are closed at once */

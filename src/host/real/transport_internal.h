@@ -38,8 +38,7 @@ struct peer {
     uint32_t attempts; /* which of the addresses of a name comes next */
     int64_t dial_at_ns;
     int64_t backoff_ms;
-    int64_t linked_ns;    /* when the last connection was made */
-    bool brief;           /* it did not last, so the log is not told of the next ones */
+    int64_t up_since_ns; /* of `link` */
     bool blocked; /* the socket takes no more: wait until it is writable */
     /* [0, taken) was given to the node, [taken, filled) is the beginning of a message. */
     uint8_t *buffer;
@@ -94,14 +93,6 @@ void transport_complain(struct transport *transport, struct peer *peer, const ch
 void peer_read(struct peer *peer);
 
 /* ---- transport_peers.c ---- */
-
-/* The next attempt comes later than this one did. */
-void peer_back_off(struct peer *peer);
-/* Its link has ended. Who refuses a greeting closes the connection without a word, after answering our own: so one that
- * ended at once is no success, the next attempt comes later, and the log hears of it once in a while only. */
-void peer_judge_link(struct peer *peer);
-/* Something came on its link: tells the log of a connection that lasts, if that was kept from it. */
-void peer_judge_silence(struct peer *peer);
 
 /* NULL: there is no memory. */
 struct peer *peer_new(struct transport *transport, const struct transport_peer *from);

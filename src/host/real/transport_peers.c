@@ -1,52 +1,10 @@
 /* Who there is to be connected with (transport.h): the nodes of the cluster from the start, its clients as the directory
- * enrols and expels them; and who ends each connection at once, which is told and tried less often. */
-#include <stdio.h>
+ * enrols and expels them. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "host/real/clock.h"
 #include "host/real/transport_internal.h"
-
-enum { LASTS_MS = 1000 }; /* a connection that ends before that was as good as refused */
-
-void peer_back_off(struct peer *peer)
-{
-    peer->backoff_ms = peer->backoff_ms * 2 < TRANSPORT_DIAL_MAX_MS ? peer->backoff_ms * 2 : TRANSPORT_DIAL_MAX_MS;
-}
-
-static bool has_lasted(const struct peer *peer)
-{
-    return clock_monotone_ns() - peer->linked_ns >= LASTS_MS * NS_PER_MS;
-}
-
-void peer_judge_link(struct peer *peer)
-{
-    bool first = !peer->brief;
-    peer->brief = !has_lasted(peer);
-    if (!peer->brief) {
-        peer->backoff_ms = TRANSPORT_DIAL_MIN_MS;
-        return;
-    }
-    peer_back_off(peer);
-    if (first || !peer->dialled)
-        return;
-    char sentence[512];
-    snprintf(sentence, sizeof sentence, "node %u at %s ends each connection at once; its log says why%s", peer->node,
-             peer->address,
-             peer->transport->client ? " (a gateway must be enrolled, and have the same --signatures)" : "");
-    transport_complain(peer->transport, peer, sentence);
-}
-
-void peer_judge_silence(struct peer *peer)
-{
-    if (!peer->brief || !has_lasted(peer))
-        return;
-    peer->brief = false;
-    peer->backoff_ms = TRANSPORT_DIAL_MIN_MS;
-    peer->complaint[0] = '\0';
-    report(peer->transport->report, REPORT_NOTICE, "connected with node %u at %s", peer->node, peer->link->address);
-}
 
 struct peer *peer_find(struct transport *transport, uint32_t node)
 {
