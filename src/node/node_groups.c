@@ -258,7 +258,8 @@ static bool do_as_noted(struct node *node)
     bool all = true;
     for (uint32_t i = 0; i < node->directory.count; i++) {
         const struct directory_group *group = &node->directory.groups[i];
-        bool concerns = node_learns_directory(node) || directory_has_member(group, node->options->id);
+        bool concerns = node_learns_directory(node) ? node_learn_suits(node, group)
+                                                    : directory_has_member(group, node->options->id);
         if (!concerns || node_member_of(node, group->number) != NULL) continue;
         if (!add_group(node, group)) all = false;
     }
