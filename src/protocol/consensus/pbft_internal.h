@@ -124,7 +124,7 @@ struct pbft_peer {
     struct pbft_has has[PBFT_HAS_MAX]; /* requests that it holds and that wait there: the latest, at ordinal % MAX */
     uint64_t has_next;
     struct pbft_answer answer;   /* to the own RECOVER */
-    uint64_t view;               /* of its latest STATUS */
+    uint64_t view, executed;     /* of its latest STATUS; the latter for people alone */
     uint32_t waits;              /* STATUSes from it while both waited for the same view */
     int64_t answered_ns;         /* when a STATUS of its was answered last */
 };

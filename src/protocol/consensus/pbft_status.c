@@ -86,6 +86,7 @@ void pbft_on_status(struct pbft *self, const struct event *event, struct effects
     if (peer->view == status->view)
         pbft_join(self, out);
     peer->view = status->view;
+    peer->executed = status->executed;
     /* A link that was slow may bring a hundred at once. */
     if (peer->answered_ns != 0 && self->now_ns - peer->answered_ns < self->spec->tuning.heartbeat_ns / 2)
         return;
