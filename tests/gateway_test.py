@@ -364,6 +364,11 @@ def a_gateway_that_reaches_too_few_says_so(root):
         cluster.end()
 
 
+def card_of(client, group):
+    words = client.execute_command("GROUP.INFO", group)
+    return words if isinstance(words, dict) else dict(zip(words[::2], words[1::2]))
+
+
 def groups_are_served_too(port):
     """A gateway learns which groups there are, and asks each by its own protocol."""
     with connect(port + 1) as node:
@@ -382,6 +387,13 @@ def groups_are_served_too(port):
         until("the gateway serves the new groups", lambda: written(client), 5)
         assert member.get("quick:1") == b"there"
         assert client.get("held") == b"by the nodes" and b"quick" in client.execute_command("GROUP.LIST")
+        for group, protocol, masks in ("default", b"pbft", b"arbitrary"), ("quick", b"raft", b"timing"):
+            card = card_of(client, group)
+            assert card[b"protocol"] == protocol and card[b"masks"] == masks and card[b"k"] == 1, card
+            assert card[b"order"] == b"total" and card[b"answered-by"].startswith(b"gateway "), card
+        assert client.execute_command("WAIT", 0, 100) == 2, "the quorum of quick, where it wrote last"
+        assert client.set("waited", "1") and client.execute_command("WAIT", 3, 100) == 3
+        assert card_of(member, "default")[b"answered-by"] == b"node 2"
         try:
             raise AssertionError(client.mset({"quick:1": "1", "a": "2"}))
         except redis.exceptions.ResponseError as error:
@@ -391,6 +403,14 @@ def groups_are_served_too(port):
         card = client.execute_command("GROUP.INFO", "default")
         assert b"kv+groups" in card and b"arbitrary" in card and b"unknown" not in card, card
         assert client.set("held", "by the nodes") and client.execute_command("WAIT", "1", "100") == 3, "a quorum of four"
+
+
+def failure(client, key):
+    """What a read of that key is refused with."""
+    try:
+        raise AssertionError(f"not refused: {client.get(key)}")
+    except redis.exceptions.ResponseError as error:
+        return str(error)
 
 
 def a_voter_of_a_cluster_that_masks_crashes(root):
@@ -405,6 +425,15 @@ def a_voter_of_a_cluster_that_masks_crashes(root):
         gateway.start()
         until("a voter serves", lambda: works(port))
         what_clients_do(port)
+        with connect(port) as client, connect(port + 1) as node:
+            begin = time.time()
+            for number in range(60):
+                client.set("alone", number)
+            assert time.time() - begin < 2, "a lone client waits for a heartbeat (50 ms) at each write"
+            assert client.execute_command("WAIT", 0, 100) == 2
+            assert node.execute_command("GROUP.CREATE", "solo", "PROTOCOL", "raft", "MEMBERS", "1", "PREFIX", "solo:")
+            until("what cannot be compared is refused", lambda: "compares the answers of 3" in failure(client, "solo:1"), 5)
+            node.execute_command("GROUP.DROP", "solo")
         os.kill(cluster.pids()[cluster.primary()], signal.SIGKILL)
         until("a voter serves without the leader", lambda: works(port))
         other = subprocess.run([PROGRAM, "gateway", "--id", "102", "--vote", "3", "--peers", peers.replace("1=", "4=", 1),

@@ -108,6 +108,7 @@ struct effect_reply {
     uint32_t count;
     uint32_t count_stored;
     struct span bytes;
+    uint64_t index; /* ANSWER: of the last command that it answers, where a later COUNT is to be of it; 0: none */
     uint64_t after; /* position that must be stored first; 0: none */
 };
 

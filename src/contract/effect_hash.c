@@ -29,6 +29,8 @@ uint64_t fold_effect(uint64_t hash, const struct effect *effect)
         return fold(hash, effect->deliver.count);
     case EFFECT_REPLY:
         hash = fold(fold(hash, (uint64_t)effect->reply.kind), effect->reply.first_number);
+        if (effect->reply.index != 0)
+            hash = fold(hash, effect->reply.index);
         return fold_span(hash, effect->reply.bytes);
     case EFFECT_SUSPECT:
         return fold(fold(hash, effect->suspect.node), effect->suspect.level);

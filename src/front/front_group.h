@@ -2,6 +2,7 @@
 #ifndef LOCKSTEP_FRONT_FRONT_GROUP_H
 #define LOCKSTEP_FRONT_FRONT_GROUP_H
 
+#include "contract/protocol.h"
 #include "front/front_internal.h"
 #include "service/directory/directory.h"
 
@@ -15,5 +16,7 @@ enum front_outcome front_group_update(struct front_call *call, bool (*encode)(st
                                       const void *context);
 /* Copies a word that may be a name in the directory: 1 to 31 bytes, none of them zero. */
 bool front_group_name(struct span text, char out[DIRECTORY_TEXT_SIZE_MAX + 1]);
+/* The most faults that so many members can mask by that rule; 0 where the rule names none. */
+uint32_t front_most_faults(enum members_for_k rule, uint32_t members);
 
 #endif

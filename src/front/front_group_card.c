@@ -1,7 +1,7 @@
 /* What clients get of the directory of groups: names, cards, enrolled clients. */
-#include "front/front_internal.h"
+#include "front/front_group.h"
+#include "front/front_text.h"
 #include "protocol/registry.h"
-#include "service/directory/directory.h"
 #include "service/directory/kv_groups.h"
 
 static void put_text(struct buffer *reply, const char *name, const char *text)
@@ -39,11 +39,23 @@ static void put_protocol(struct buffer *reply, const struct protocol *protocol)
                  : "executed; what members store is not promised to survive");
 }
 
-static void put_card(struct front *front, const struct card *card, struct buffer *reply)
+/* Role and orderer are what this node's member says; a gateway has none of any group. */
+static void put_here(struct front *front, uint32_t number, struct buffer *reply)
 {
     struct node_group_status status = {0};
-    bool here = node_hosts(front->node, card->number) && node_group_status(front->node, card->number, &status);
-    (void)reply_map(reply, 17);
+    bool gateway = front_is_gateway(front);
+    bool here = !gateway && node_hosts(front->node, number) && node_group_status(front->node, number, &status);
+    put_text(reply, "role", here ? status.member.role : "no member on this node");
+    put_number(reply, "orderer", here ? status.member.orderer : 0);
+    buffer_clear(&front->text);
+    front_print(&front->text, "%s %u", gateway ? "gateway" : "node", node_id(front->node));
+    (void)reply_bulk(reply, span_string("answered-by"));
+    (void)reply_bulk(reply, buffer_span(&front->text));
+}
+
+static void put_card(struct front *front, const struct card *card, struct buffer *reply)
+{
+    (void)reply_map(reply, 18);
     put_text(reply, "name", card->name);
     put_number(reply, "number", card->number);
     put_text(reply, "protocol", card->protocol);
@@ -57,22 +69,23 @@ static void put_card(struct front *front, const struct card *card, struct buffer
     (void)reply_bulk(reply, card->prefix);
     put_text(reply, "within", card->around);
     put_protocol(reply, protocol_find(card->protocol));
-    put_text(reply, "role", here ? status.member.role : "no member on this node");
-    put_number(reply, "orderer", here ? status.member.orderer : 0);
+    put_here(front, card->number, reply);
 }
 
+/* What a gateway's own specification of it names is how it asks, not what is asked. */
 static void put_default(struct front *front, struct buffer *reply)
 {
     struct node_group_status status = {0};
     (void)node_group_status(front->node, 0, &status);
-    /* At a gateway the member here is a client, and the card is that of those whom it asks. */
-    const struct protocol *asked = status.spec->served_by;
-    struct card card = {.name = status.spec->name,
-                        .protocol = asked != NULL ? asked->name : status.spec->protocol->name,
-                        .service = asked != NULL ? kv_groups_service.name : status.spec->service->name,
-                        .k = status.spec->k,
-                        .member_count = status.spec->member_count,
-                        .members = status.spec->members,
+    const struct group_spec *spec = status.spec;
+    bool asks = spec->served_by != NULL;
+    const struct protocol *protocol = asks ? spec->served_by : spec->protocol;
+    struct card card = {.name = spec->name,
+                        .protocol = protocol->name,
+                        .service = asks ? kv_groups_service.name : spec->service->name, /* it has a directory */
+                        .k = asks ? front_most_faults(protocol->members_for_k, spec->member_count) : spec->k,
+                        .member_count = spec->member_count,
+                        .members = spec->members,
                         .around = ""};
     put_card(front, &card, reply);
 }

@@ -104,7 +104,7 @@ static const char *unknown_service(struct front *front, const char *name)
     return finish(front);
 }
 
-static uint32_t most_faults(enum members_for_k rule, uint32_t members)
+uint32_t front_most_faults(enum members_for_k rule, uint32_t members)
 {
     switch (rule) {
     case MEMBERS_ANY:
@@ -145,13 +145,18 @@ static const char *check_protocol(struct front *front, const struct group_spec *
 static const char *check_spec(struct front *front, struct wish *wish)
 {
     struct group_spec *spec = &wish->spec;
-    spec->k = wish->has_k ? (uint32_t)wish->k : most_faults(spec->protocol->members_for_k, spec->member_count);
+    uint32_t most = front_most_faults(spec->protocol->members_for_k, spec->member_count);
+    spec->k = wish->has_k ? (uint32_t)wish->k : most;
+    /* Who asks for a protocol that masks liars means to mask one at least: a group that masks none is to be asked for. */
+    bool too_few = !wish->has_k && spec->k == 0 && spec->protocol->masks == MASKS_ARBITRARY;
+    if (too_few)
+        spec->k = 1;
     spec->self = spec->members[0];
     char why[256];
     if (spec_check(spec, why, sizeof why) == 0)
         return NULL;
     buffer_clear(&front->text);
-    front_print(&front->text, "ERR %s", why);
+    front_print(&front->text, "ERR %s%s", why, too_few ? "; with K 0 it is created and masks none" : "");
     return finish(front);
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "front/test_client.h"
+#include "protocol/registry.h"
 #include "service/directory/kv_groups.h"
 
 struct fixture {
@@ -285,6 +286,103 @@ static void test_lab_protocols_are_taken_where_allowed(void **state)
     end(&f);
 }
 
+/* What masks liars masks one at least, unless none is asked for. */
+static void test_masking_nobody_is_asked_for(void **state)
+{
+    (void)state;
+    struct front_options options;
+    front_options_default(&options);
+    options.lab = true;
+    struct fixture f = {.w = fake_world_create(&options)};
+    f.c = client_connect(&f.w);
+    static const uint32_t members[] = {1, 2, 3, 4};
+    f.w.node->spec.service = &kv_groups_service;
+    f.w.node->spec.members = members;
+    f.w.node->spec.member_count = 4;
+    f.w.node->protocol.masks = MASKS_ARBITRARY;
+    const char *answer = client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL pbft MEMBERS 1,2,3\r\n");
+    assert_has(answer, "-ERR group x: protocol pbft needs 3k+1 = 4 members");
+    assert_has(answer, "with K 0 it is created and masks none");
+    answer = client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL pbft MEMBERS 1,2,3 K 1\r\n");
+    assert_has(answer, "needs 3k+1 = 4 members");
+    assert_null(strstr(answer, "K 0"));
+    assert_int_equal(f.w.node->executed_updates, 0);
+    (void)client_answer(&f.w, f.c, "GROUP.CREATE x PROTOCOL pbft MEMBERS 1,2,3 K 0\r\n");
+    (void)client_answer(&f.w, f.c, "GROUP.CREATE y PROTOCOL raft MEMBERS 1\r\n");
+    assert_int_equal(f.w.node->executed_updates, 2);
+    end(&f);
+}
+
+/* Node 1 as a gateway that compares three answers of `default`, which runs Raft on nodes 2 to 4. */
+static struct fixture begin_gateway(void)
+{
+    static const uint32_t members[] = {2, 3, 4};
+    struct fixture f = begin();
+    f.w.node->protocol.name = "voter";
+    f.w.node->service.name = "none";
+    f.w.node->spec.members = members;
+    f.w.node->spec.served_by = protocol_find("raft");
+    f.w.node->spec.vote = 3;
+    return f;
+}
+
+/* The card is that of the group, not of how the gateway asks it. */
+static void test_a_gateway_prints_the_groups_card(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    f.w.node->spec.service = &kv_groups_service;
+    assert_has(client_answer(&f.w, f.c, "GROUP.INFO a\r\n"), "$11\r\nanswered-by\r\n$6\r\nnode 1\r\n");
+    end(&f);
+    f = begin_gateway();
+    const char *answer = client_answer(&f.w, f.c, "GROUP.INFO default\r\n");
+    assert_has(answer, "$8\r\nprotocol\r\n$4\r\nraft\r\n$7\r\nservice\r\n$9\r\nkv+groups\r\n$1\r\nk\r\n:1\r\n");
+    assert_has(answer, "$7\r\nmembers\r\n*3\r\n:2\r\n:3\r\n:4\r\n");
+    assert_has(answer, "$5\r\norder\r\n$5\r\ntotal\r\n");
+    assert_has(answer, "stored by members enough to survive k faults");
+    assert_has(answer, "$4\r\nrole\r\n$22\r\nno member on this node\r\n$7\r\norderer\r\n:0\r\n");
+    assert_has(answer, "$11\r\nanswered-by\r\n$9\r\ngateway 1\r\n");
+    assert_has(client_answer(&f.w, f.c, "GROUP.INFO a\r\n"), "$9\r\ngateway 1\r\n");
+    end(&f);
+}
+
+/* Answers that cannot be compared are not asked for, and the client hears it at once. */
+static void test_a_gateway_says_what_it_cannot_ask(void **state)
+{
+    (void)state;
+    struct fixture f = begin_gateway();
+    f.w.node->hosted = 0;
+    const char *answer = client_answer(&f.w, f.c, "INCRBY f:1 5\r\n");
+    assert_has(answer, "-ERR group 'far' has 2 members, and this gateway compares the answers of 3 (--vote); nothing was "
+                       "executed: ask a node of the group, such as 127.0.0.1:7002\r\n");
+    struct directory_group *far = &f.w.node->directory.groups[2];
+    snprintf(far->protocol, sizeof far->protocol, "anti-entropy");
+    assert_has(client_answer(&f.w, f.c, "GET f:1\r\n"), "-ERR group 'far' runs anti-entropy, whose members have no common "
+                                                        "order");
+    far->members[0] = 3; /* which is not connected */
+    far->member_count = 1;
+    assert_has(client_answer(&f.w, f.c, "GET f:1\r\n"), ": ask a node of the group\r\n");
+    snprintf(far->protocol, sizeof far->protocol, "raft");
+    assert_has(client_answer(&f.w, f.c, "GET f:1\r\n"), "has 1 member, and");
+    f.w.node->spec.vote = 0;
+    assert_has(client_answer(&f.w, f.c, "GET f:1\r\n"), "-ERR this gateway cannot ask group 'far'");
+    assert_int_equal(f.w.node->executed_updates + f.w.node->executed_reads, 0);
+    end(&f);
+}
+
+/* It is no member, so it does not count itself. */
+static void test_a_gateway_is_not_counted(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    ASK("WAIT 0 0", ":2\r\n");
+    end(&f);
+    f = begin_gateway();
+    ASK("WAIT 0 0", ":1\r\n");
+    ASK("SET x 1\r\nWAIT 0 0", "+OK\r\n:3\r\n");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +396,10 @@ int main(void)
         cmocka_unit_test(test_what_clients_see),
         cmocka_unit_test(test_default_must_mask_as_much),
         cmocka_unit_test(test_lab_protocols_are_taken_where_allowed),
+        cmocka_unit_test(test_masking_nobody_is_asked_for),
+        cmocka_unit_test(test_a_gateway_prints_the_groups_card),
+        cmocka_unit_test(test_a_gateway_says_what_it_cannot_ask),
+        cmocka_unit_test(test_a_gateway_is_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

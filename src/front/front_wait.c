@@ -3,6 +3,7 @@
  * Every acknowledged write is stored by a quorum already, so WAIT asks for more than the promise: for a copy on slow or
  * returning members too. The node asks the member that orders; here the question is put again every 10 ms until enough
  * have it or the time is up. A connection that has written nothing yet gets the number of members that are connected.
+ * At a gateway, which is no member, the answer is the quorum that had each write before it was answered.
  * Deviation from Redis, which counts replicas only: there the one that took the write does not count. */
 #include "base/number.h"
 #include "base/time.h"
@@ -40,9 +41,7 @@ static void ask(struct connection *connection)
 
 static uint32_t members_connected(const struct front *front)
 {
-    struct node_group_status status;
-    bool member = node_group_status(front->node, 0, &status) && status.spec->served_by == NULL;
-    uint32_t count = member ? 1 : 0; /* a gateway stores nothing */
+    uint32_t count = front_is_gateway(front) ? 0 : 1;
     struct node_peer_status peer;
     for (uint32_t place = 0; node_peer_status(front->node, place, &peer); place++)
         count += peer.connected;

@@ -9,7 +9,7 @@
 
 /* A held item: u64 position, u8 kind, u8 zero[3], u32 receivers or count, u32 size, then receivers (u32 each) and the
  * sealed message; or the reply's fields and text. */
-enum { HELD_HEADER_SIZE = 20, HELD_SEND = 1, HELD_REPLY = 2, HELD_REPLY_FIELDS = 16 };
+enum { HELD_HEADER_SIZE = 20, HELD_SEND = 1, HELD_REPLY = 2, HELD_REPLY_FIELDS = 24 };
 
 static size_t records_size(struct member *member, const struct effect_send *send)
 {
@@ -161,17 +161,11 @@ static enum answer_kind answer_kind_of(enum reply_kind kind)
     return kind == REPLY_INDETERMINATE ? ANSWER_INDETERMINATE : ANSWER_VALUE;
 }
 
-static void answer_numbers(struct member *member, enum reply_kind kind, bool read, uint64_t first, uint32_t count,
-                           struct span bytes)
+static void answer_numbers(struct member *member, const struct effect_reply *reply)
 {
-    struct lane *lane = &member->lanes[read];
-    struct answer answer = {.kind = answer_kind_of(kind), .bytes = bytes};
-    for (uint32_t i = 0; i < count; i++) {
-        /* A client does not know the place in the order. Its own number tells front/ that something was written, and is
-         * all that WAIT needs here: the voter counts without it. */
-        if (is_client(member) && !read) answer.index = first + i;
-        lane_answer(member, lane, first + i, &answer);
-    }
+    struct lane *lane = &member->lanes[reply->read];
+    struct answer answer = {.kind = answer_kind_of(reply->kind), .bytes = reply->bytes, .index = reply->index};
+    for (uint32_t i = 0; i < reply->count; i++) lane_answer(member, lane, reply->first_number + i, &answer);
 }
 
 static void interpret_reply(struct member *member, const struct effect_reply *reply)
@@ -197,7 +191,7 @@ static void interpret_reply(struct member *member, const struct effect_reply *re
         break;
     }
     if (stored_already(member, reply->after)) {
-        answer_numbers(member, reply->kind, reply->read, reply->first_number, reply->count, reply->bytes);
+        answer_numbers(member, reply);
         return;
     }
     struct buffer fields = node_buffer_take(member->node);
@@ -207,6 +201,7 @@ static void interpret_reply(struct member *member, const struct effect_reply *re
     store_u32(fields.data + 8, reply->count);
     fields.data[12] = (uint8_t)reply->kind;
     fields.data[13] = reply->read;
+    store_u64(fields.data + 16, reply->index);
     hold(member, reply->after, HELD_REPLY, NULL, 0, (struct span){fields.data, fields.size});
     node_buffer_give(member->node, &fields);
 }
@@ -216,8 +211,13 @@ static void release_one(struct member *member, const uint8_t *item)
     uint32_t to_count = load_u32(item + 12), size = load_u32(item + 16);
     const uint8_t *bytes = item + HELD_HEADER_SIZE + to_count * 4;
     if (item[8] == HELD_REPLY) {
-        struct span text = {bytes + HELD_REPLY_FIELDS, size - HELD_REPLY_FIELDS};
-        answer_numbers(member, (enum reply_kind)bytes[12], bytes[13] != 0, load_u64(bytes), load_u32(bytes + 8), text);
+        const struct effect_reply reply = {.kind = (enum reply_kind)bytes[12],
+                                           .read = bytes[13] != 0,
+                                           .first_number = load_u64(bytes),
+                                           .count = load_u32(bytes + 8),
+                                           .bytes = {bytes + HELD_REPLY_FIELDS, size - HELD_REPLY_FIELDS},
+                                           .index = load_u64(bytes + 16)};
+        answer_numbers(member, &reply);
         return;
     }
     for (uint32_t i = 0; i < to_count; i++)

@@ -100,14 +100,12 @@ static void fill_spec(const struct node *node, struct home *home)
     if (node_learns_directory(node)) node_learn_spec(node, group, &home->spec);
 }
 
-/* This build may lack the protocol or service that a later one created the group with; and members that do not order
- * totally answer no clients (node_client.c). */
+/* This build may lack the protocol or service that a later one created the group with. */
 static bool can_host(const struct node *node, const struct group_spec *spec)
 {
     char why[REASON_SIZE];
     bool asks = node_learns_directory(node);
-    bool answers = !asks || (spec->served_by != NULL && spec->served_by->order == ORDER_TOTAL);
-    return answers && (spec->served_by != NULL) == asks && spec->protocol != NULL && spec->service != NULL &&
+    return (spec->served_by != NULL) == asks && spec->protocol != NULL && spec->service != NULL &&
            spec_check(spec, why, sizeof why) == OK;
 }
 
@@ -261,7 +259,8 @@ static bool do_as_noted(struct node *node)
     bool all = true;
     for (uint32_t i = 0; i < node->directory.count; i++) {
         const struct directory_group *group = &node->directory.groups[i];
-        bool concerns = node_learns_directory(node) || directory_has_member(group, node->options->id);
+        bool concerns = node_learns_directory(node) ? node_learn_suits(node, group)
+                                                    : directory_has_member(group, node->options->id);
         if (!concerns || node_member_of(node, group->number) != NULL) continue;
         if (!add_group(node, group)) all = false;
     }

@@ -448,6 +448,9 @@ size_t member_heap_size(const struct node_options *options, const struct group_s
 bool node_learns_directory(const struct node *node);
 /* Fills in what a client's specification of a listed group has of its own; served_by is NULL where this build lacks it. */
 void node_learn_spec(const struct node *node, const struct directory_group *group, struct group_spec *spec);
+/* Can a client compare the answers of its members? They need a common order, and there must be as many as it asks
+ * (group_spec.vote). Of other groups it is no client. */
+bool node_learn_suits(const struct node *node, const struct directory_group *group);
 /* Asks when it is time. True: the directory is a newer one. */
 bool node_learn_turn(struct node *node);
 int64_t node_learn_next_ns(const struct node *node);

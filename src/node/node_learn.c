@@ -1,9 +1,9 @@
 /* Groups at a client's node: it learns the directory from the members.
  *
  * A client has no replicated state, so it asks: its own read of GROUP.DIRECTORY goes through its core for the first group
- * like any other read, so that what comes back is what the members agree on. Of each group that is listed it becomes a
- * client, with the core and the tuning that it has for the first; requests are routed as at a member. Nothing is noted
- * on the disk: a client promises nothing, and asks again after a restart.
+ * like any other read, so that what comes back is what the members agree on. Of each group that is listed, and whose
+ * answers it can compare, it becomes a client, with the core and the tuning that it has for the first; requests are
+ * routed as at a member. Nothing is noted on the disk: a client promises nothing, and asks again after a restart.
  *
  * It asks at the start, then every second, and at once when an answer says that the directory has changed (TRYAGAIN). A
  * group that it knows too late costs an answer TRYAGAIN from default, one that it knows too long an INDETERMINATE: what
@@ -31,6 +31,12 @@ void node_learn_spec(const struct node *node, const struct directory_group *grou
     spec->protocol = first->protocol;
     spec->vote = first->vote;
     spec->service = first->service;
+}
+
+bool node_learn_suits(const struct node *node, const struct directory_group *group)
+{
+    const struct protocol *protocol = protocol_find(group->protocol);
+    return protocol != NULL && protocol->order == ORDER_TOTAL && group->member_count >= node->options->groups[0].vote;
 }
 
 /* ---- asking ---- */

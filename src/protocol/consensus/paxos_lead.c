@@ -81,11 +81,7 @@ static void choose_counted(struct paxos *self)
     for (uint64_t slot = before + 1; slot <= chosen; slot++) {
         const struct paxos_cell *cell = paxos_window_at(&self->window, slot);
         self->open_bytes -= cell->size;
-        if (cell->origin == 0 || cell->origin == self->peers.self_node)
-            continue;
-        struct peer *origin = peers_find(&self->peers, cell->origin);
-        if (origin != NULL)
-            origin->told = self->peers.told_due = true;
+        peers_tell(&self->peers, cell->origin);
     }
 }
 

@@ -115,6 +115,20 @@ static void a_slot_costs_one_round_trip(void **state)
     assert_int_equal(driver.members[1].applied, 7);
 }
 
+/* A client of the group is answered by several members: all are told at once, at the cost of n - 1 messages. */
+static void a_clients_slot_is_told_to_all(void **state)
+{
+    (void)state;
+    driver_begin_with(&driver, 0);
+    driver_run(&driver, 50);
+    for (uint32_t asked = 0; asked < 2; asked++) {
+        driver_update_of(&driver, asked, 9, 70, 1 + asked, 1);
+        driver_pump(&driver);
+        for (uint32_t i = 0; i < 3; i++)
+            assert_int_equal(driver.members[i].applied, 1 + asked);
+    }
+}
+
 /* AG-5: several slots are in flight at once. */
 static void slots_do_not_wait_for_one_another(void **state)
 {
@@ -441,6 +455,7 @@ int main(void)
         test(an_acceptance_waits_for_the_disk),
         test(a_leader_counts_itself_after_its_disk),
         test(a_slot_costs_one_round_trip),
+        test(a_clients_slot_is_told_to_all),
         test(slots_do_not_wait_for_one_another),
         test(holes_are_filled_with_no_ops),
         test(the_highest_ballot_is_taken),

@@ -354,6 +354,21 @@ static void *create(struct heap *heap, const struct group_spec *spec, uint64_t s
     return self;
 }
 
+/* So many numbers k + 1 others have executed beyond the last one here, by their own word: a correct one among them. */
+static uint64_t numbers_behind(const struct pbft *self)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < self->member_count; i++) {
+        uint32_t reached = 0;
+        for (uint32_t j = 0; j < self->member_count; j++)
+            reached += j != self->self_place && self->peers[j].executed >= self->peers[i].executed;
+        if (i != self->self_place && reached > self->k && self->peers[i].executed > most)
+            most = self->peers[i].executed;
+    }
+    return most > self->executed ? most - self->executed : 0;
+}
+
+/* What was committed elsewhere is counted as one command for each number, for how many each holds is not known here. */
 static void status(const void *member, struct member_status *out)
 {
     const struct pbft *self = member;
@@ -361,7 +376,7 @@ static void status(const void *member, struct member_status *out)
         .role = self->forgot ? "forgot" : !self->active ? "changing view" : pbft_leads(self) ? "primary" : "backup",
         .term = self->view,
         .orderer = self->peers[pbft_primary_place(self, self->view)].node,
-        .commit_index = self->index,
+        .commit_index = self->index + numbers_behind(self),
         .applied_index = self->index,
         .last_index = self->index,
         .voter = !self->forgot,

@@ -121,6 +121,49 @@ static void a_silent_primary_is_replaced(void **state)
     assert_all_have(1);
 }
 
+static bool lose_all_but_status_to_4(struct driver *of, const struct driver_message *message)
+{
+    (void)of;
+    return message->to == 4 && message->type != PBFT_STATUS;
+}
+
+static bool lose_all_but_status_of_2_to_4(struct driver *of, const struct driver_message *message)
+{
+    return lose_all_but_status_to_4(of, message) || (message->to == 4 && message->from != 2);
+}
+
+static uint64_t lag_of(uint32_t node)
+{
+    struct member_status status;
+    pbft_protocol.status(driver_member(driver, node)->self, &status);
+    assert_true(status.commit_index >= status.applied_index);
+    return status.commit_index - status.applied_index;
+}
+
+/* A member that hears how far the others are, and cannot follow, says that it lags; the word of one, who may lie, is not
+ * enough. */
+static void who_is_behind_says_so(void **state)
+{
+    (void)state;
+    begin(3);
+    driver->lose = lose_all_but_status_of_2_to_4;
+    for (uint64_t number = 1; number <= 5; number++) {
+        driver_request(driver, 2, number, OP_ADD, span_string("a"));
+        driver_advance(driver, 20 * NS_PER_MS);
+    }
+    driver_advance(driver, 200 * NS_PER_MS);
+    assert_int_equal(lag_of(4), 0);
+    driver->lose = lose_all_but_status_to_4;
+    driver_advance(driver, 200 * NS_PER_MS);
+    assert_int_equal(chain_of(4).count, 0);
+    assert_int_equal(lag_of(4), 5);
+    assert_int_equal(lag_of(1), 0);
+    driver->lose = NULL;
+    driver_advance(driver, 3 * NS_PER_S);
+    assert_all_have(5);
+    assert_int_equal(lag_of(4), 0);
+}
+
 static bool lose_proposals_of_1(struct driver *of, const struct driver_message *message)
 {
     (void)of;
@@ -293,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_is_executed_by_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_silent_primary_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_behind_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_liar_cannot_keep_a_view_from_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_one_member_executed_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_log_survives_a_restart_of_all, set_up, tear_down),

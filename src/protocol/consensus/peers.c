@@ -188,6 +188,18 @@ void peers_beat(struct peers *peers, const struct peer *peer, uint64_t beat)
         quorum_set(&peers->beat_quorum, place, beat);
 }
 
+void peers_tell(struct peers *peers, uint32_t origin)
+{
+    if (origin == 0 || origin == peers->self_node)
+        return;
+    struct peer *member = peers_find(peers, origin);
+    for (uint32_t i = 0; member == NULL && i < peers->count; i++)
+        peers->list[i].told = i != peers->self_place;
+    if (member != NULL)
+        member->told = true;
+    peers->told_due = true;
+}
+
 void peers_canonical(const struct peers *peers, struct canon *out)
 {
     for (uint32_t i = 0; i < peers->count; i++) {

@@ -53,7 +53,7 @@ struct peer {
     bool probe_records; /* PROBE: the question carried records */
     bool served;        /* in this TURN it gets a message that tells beat and commit mark */
     bool picked;        /* shares the message that is being gathered */
-    bool told;          /* the commit mark must be told now: a client of its waits */
+    bool told;          /* the commit mark must be told now: a client of its waits, or one of the group */
     uint64_t next;      /* the next entry to send: Raft's ordinal, Paxos' slot */
     uint64_t checked_beat, checked_mark; /* heartbeat whose answer must report receipt of the mark; 0: none */
     struct flight *flights; /* ring of unanswered messages */
@@ -122,6 +122,11 @@ void peers_restarted(struct peers *peers, struct peer *peer, uint64_t next);
 
 /* A voter has answered this beat, which the leader did begin. */
 void peers_beat(struct peers *peers, const struct peer *peer, uint64_t beat);
+
+/* What this node asked for is committed: the member with this node id is to hear of it in this turn, for its client waits.
+ * When it is no member's, a client of the group waits, which compares what several members answer: all are to hear of
+ * it. 0 and the own node need no word. */
+void peers_tell(struct peers *peers, uint32_t origin);
 
 /* The highest mark and beat that a majority has reached. */
 static inline uint64_t peers_matched(const struct peers *peers)

@@ -131,6 +131,21 @@ static void the_silent_are_suspected_until_they_are_heard(void **state)
     assert_int_equal(group_effects(&group, EFFECT_SUSPECT, NULL), 2);
 }
 
+/* A member's client waits at that member; a client of the group compares what all say. */
+static void who_waits_for_a_commitment_is_told(void **state)
+{
+    (void)state;
+    peers_tell(&group.peers, 0);
+    peers_tell(&group.peers, 3);
+    assert_false(group.peers.told_due);
+    peers_tell(&group.peers, 4);
+    assert_true(group.peers.told_due && peer(4)->told);
+    assert_false(peer(1)->told || peer(2)->told || peer(3)->told || peer(5)->told);
+    peers_tell(&group.peers, 9);
+    assert_true(peer(1)->told && peer(2)->told && peer(4)->told && peer(5)->told);
+    assert_false(peer(3)->told);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -138,6 +153,7 @@ int main(void)
         test(members_are_found_by_node),
         test(lives_are_told_apart),
         test(only_voters_count),
+        test(who_waits_for_a_commitment_is_told),
         test(who_restarted_has_nothing_until_it_says_so),
         test(a_late_answer_takes_no_beat_back),
         test(a_leader_that_nobody_answers_is_alone),

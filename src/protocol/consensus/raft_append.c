@@ -6,7 +6,7 @@
  *
  * Invariants. A leader never cuts its log (RAFT-2). Only entries of the own term are committed by counting (3.6.2); a
  * no-op begins each term so that there is one. Deviation: the commit index is pushed at once to the member whose client
- * waits for it; the others learn it with the next message. */
+ * waits for it, to all when it is the group's own client; the others learn it with the next message. */
 #include "protocol/consensus/raft_internal.h"
 
 enum { RAFT_ENTRY_HEAD_SIZE = 36 }; /* encoded fields before the bundle */
@@ -92,11 +92,7 @@ static void commit_counted(struct raft *self)
         if (raft_slot_last(slot) > index)
             break;
         self->uncommitted_bytes -= slot->size;
-        if (slot->origin == 0 || slot->origin == self->peers.self_node)
-            continue;
-        struct peer *origin = peers_find(&self->peers, slot->origin);
-        if (origin != NULL)
-            origin->told = self->peers.told_due = true;
+        peers_tell(&self->peers, slot->origin);
     }
 }
 

@@ -133,6 +133,22 @@ static void origin_hears_of_commitment_at_once(void **state)
     end();
 }
 
+/* The group's own client, no member, compares what several members answer: it would wait for the heartbeat else. */
+static void a_clients_commitment_is_pushed_to_all(void **state)
+{
+    (void)state;
+    for (uint32_t asked = 0; asked <= 3; asked += 3) { /* the leader, and one that forwards */
+        driver_create(&driver, 5, 1, 0);
+        driver_begin_with(&driver, 0);
+        driver_run(&driver, 30);
+        driver_update_of(&driver, asked, 9, 70, 1, 2);
+        driver_pump(&driver);
+        for (uint32_t i = 0; i < 5; i++)
+            assert_int_equal(driver.members[i].applied, 3);
+        end();
+    }
+}
+
 /* 3.5: "In Raft, the leader handles inconsistencies by forcing the followers' logs to duplicate its own". */
 static void conflicting_entries_are_replaced(void **state)
 {
@@ -508,6 +524,7 @@ int main(void)
         cmocka_unit_test(leader_counts_itself_only_when_stored),
         cmocka_unit_test(acknowledgement_waits_for_the_disk),
         cmocka_unit_test(origin_hears_of_commitment_at_once),
+        cmocka_unit_test(a_clients_commitment_is_pushed_to_all),
         cmocka_unit_test(conflicting_entries_are_replaced),
         cmocka_unit_test(hints_skip_whole_terms),
         cmocka_unit_test(late_short_append_does_not_cut),

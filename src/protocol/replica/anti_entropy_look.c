@@ -99,7 +99,6 @@ void ae_status(const void *state, struct member_status *out)
     for (uint32_t i = 0; i < self->count; i++)
         have += self->have[i];
     *out = (struct member_status){.role = self->inert ? "inert" : "peer",
-                                  .term = self->incarnation,
                                   .orderer = self->inert ? 0 : self->spec->self,
                                   .commit_index = self->index,
                                   .applied_index = self->index,

@@ -144,7 +144,9 @@ static void on_answer(struct voter *self, uint32_t place, const struct client_an
     if (waited && vote->phase == VOTE_BELIEVED) {
         if (answer->index > self->index)
             self->index = answer->index;
-        effect_reply(out, REPLY_ANSWER, false, answer->number, 1, answer->bytes);
+        /* A member that answers again may not know the index any more; that it was executed is known. */
+        effect_reply(out, REPLY_ANSWER, false, answer->number, 1, answer->bytes)->index =
+            answer->index == 0 ? 1 : answer->index;
     } else if (waited && vote->phase == VOTE_ENDED) {
         bool forgotten = votes_count(vote->lost) >= self->updates.needed;
         effect_reply(out, REPLY_INDETERMINATE, false, answer->number, 1, span_string(forgotten ? lost : disagree));

@@ -160,6 +160,7 @@ static void k_plus_one_equal_answers_are_believed(void **state)
     assert_int_equal(booth.effects.count, 0);
     answer(&booth, 2, false, 1, "+OK\r\n");
     expect_reply(&booth, REPLY_ANSWER, false, 1, "+OK\r\n");
+    assert_int_equal(only(&booth, EFFECT_REPLY)->reply.index, 101);
     assert_int_equal(only(&booth, EFFECT_SUSPECT)->suspect.node, 3);
     assert_int_equal(only(&booth, EFFECT_SUSPECT)->suspect.level, 1);
     assert_non_null(only(&booth, EFFECT_NOTE));
@@ -205,6 +206,28 @@ static void answers_of_another_session_are_not_counted(void **state)
         say(&booth, node, INCARNATION - 1, false, 1, buffer_span(&out));
         assert_int_equal(booth.effects.count, 0);
     }
+    booth_close(&booth);
+}
+
+/* Members that answer from what they kept say no index; what was executed has one all the same, for a COUNT of it. */
+static void what_was_executed_has_an_index(void **state)
+{
+    (void)state;
+    struct booth booth;
+    booth_open(&booth, &lying, 4, 0, 0);
+    start(&booth);
+    ask(&booth, REQUEST_UPDATE, 1, 1);
+    static uint8_t region[1 << 15] __attribute__((aligned(4096)));
+    struct buffer out;
+    buffer_init(&out, heap_init(region, sizeof region));
+    assert_true(client_answer_append(&out, &(struct client_answer){.number = 1, .bytes = span_string("+OK\r\n")}));
+    say(&booth, 1, INCARNATION, false, 1, buffer_span(&out));
+    say(&booth, 2, INCARNATION, false, 1, buffer_span(&out));
+    expect_reply(&booth, REPLY_ANSWER, false, 1, "+OK\r\n");
+    uint64_t index = only(&booth, EFFECT_REPLY)->reply.index;
+    assert_int_not_equal(index, 0);
+    ask(&booth, REQUEST_COUNT, 1, 1);
+    assert_int_equal(only(&booth, EFFECT_REPLY)->reply.count_stored, 3);
     booth_close(&booth);
 }
 
@@ -543,6 +566,7 @@ int main(void)
         cmocka_unit_test(k_plus_one_equal_answers_are_believed),
         cmocka_unit_test(one_that_changes_its_mind_is_suspected),
         cmocka_unit_test(answers_of_another_session_are_not_counted),
+        cmocka_unit_test(what_was_executed_has_an_index),
         cmocka_unit_test(without_a_majority_nobody_is_believed),
         cmocka_unit_test(what_members_have_lost_nobody_can_tell),
         cmocka_unit_test(crash_masking_groups_are_asked_where_the_order_is_made),
