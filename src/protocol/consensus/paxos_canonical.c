@@ -35,6 +35,7 @@ static void canon_window(struct canon *out, const struct paxos *self, uint64_t s
         canon_node(out, cell->origin);
         canon_position(out, cell->position, stored);
         canon_u8(out, cell->position == before + 1); /* records that follow one another can go in one message */
+        canon_last_written(out, cell->position);     /* … and the next one, in the slot after it or in a hole */
         before = cell->position;
     }
 }

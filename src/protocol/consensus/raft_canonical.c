@@ -26,6 +26,7 @@ static void canon_log(struct canon *out, const struct raft *self, uint64_t store
         /* Records that follow one another can go in one message. */
         canon_u8(out, ordinal > log->head && slot->position == raft_log_at(log, ordinal - 1)->position + 1);
     }
+    canon_last_written(out, log->tail > log->head ? raft_log_at(log, log->tail - 1)->position : 0);
 }
 
 static void canon_hard_state(struct canon *out, const struct raft *self, uint64_t stored)
