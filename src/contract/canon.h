@@ -29,6 +29,7 @@ struct canon {
     uint64_t (*bundle)(void *context, const struct canon *canon, struct span bundle);
     /* Writes what the member stored at a position, without the position: two logs may hold the same elsewhere. */
     void (*record)(void *context, struct canon *out, uint64_t position);
+    uint64_t written; /* position of the last record that the member wrote; 0: none */
 };
 
 static inline void canon_bytes(struct canon *out, const void *data, size_t size)
@@ -85,6 +86,13 @@ static inline void canon_record(struct canon *out, uint64_t position)
     canon_u8(out, position != 0);
     if (position != 0)
         out->record(out->context, out, position);
+}
+
+/* Will what is stored next follow the record at this position at once? Records that follow one another can go in one
+ * message, so this decides how a leader sends them. */
+static inline void canon_last_written(struct canon *out, uint64_t position)
+{
+    canon_u8(out, position != 0 && position == out->written);
 }
 
 /* Positions only ever matter by what is still missing: 0 when it is on disk, else how many records are written before

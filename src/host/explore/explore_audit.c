@@ -7,18 +7,25 @@
 
 #include "host/explore/explore_internal.h"
 
-enum { ALTERNATES_MAX = 200000, ALTERNATES_A_STATE_MAX = 4 };
+enum { ALTERNATES_MAX = 200000, ALTERNATES_ALL = 4 };
 
 struct alternate {
     uint32_t node;
     uint64_t image;
 };
 
+/* Of many arrivals at a state the first few, and then ever fewer: those that come one after another often differ in
+ * times only. */
+static bool is_taken(uint32_t arrivals)
+{
+    return arrivals <= ALTERNATES_ALL || (arrivals & (arrivals - 1)) == 0;
+}
+
 /* The image that is loaded is at hand as another one of a known node state. */
 void explore_audit_note(struct explorer *x, uint32_t node)
 {
-    uint32_t *seen = &((uint32_t *)(void *)x->alternate_counts.bytes)[node];
-    if (*seen >= ALTERNATES_A_STATE_MAX || x->alternate_count >= ALTERNATES_MAX)
+    uint32_t *arrivals = &((uint32_t *)(void *)x->alternate_counts.bytes)[node];
+    if (!is_taken(++*arrivals) || x->alternate_count >= ALTERNATES_MAX)
         return;
     size_t before = x->images.size;
     uint64_t image = explore_image_save(x);
@@ -37,7 +44,6 @@ void explore_audit_note(struct explorer *x, uint32_t node)
     }
     *alternate = (struct alternate){node, image};
     x->alternate_count++;
-    ++*seen;
 }
 
 static bool same_messages(const struct explorer *x, const struct outcome *outcome)
@@ -57,12 +63,23 @@ static bool same_messages(const struct explorer *x, const struct outcome *outcom
     return true;
 }
 
+/* The same input to the alternate. Disks are equal by what is not durable yet, so a crash leaves as many records of
+ * that; how many are durable makes no difference, and may differ. All other inputs mean the same to both. */
+static uint32_t same_input(const struct node *known, const struct node *alternate, uint32_t input)
+{
+    if (input_kind(input) != INPUT_CRASH)
+        return input;
+    return input_of(INPUT_CRASH, alternate->durable + (input_argument(input) - known->durable));
+}
+
 /* Gives the input to the alternate and compares with what is remembered. */
 static bool agrees(struct explorer *x, const struct alternate *alternate, uint32_t input,
                    const struct outcome *outcome)
 {
-    explore_node_load(x, (const struct node *)(const void *)(x->images.bytes + alternate->image));
-    const char *broken = explore_node_step(x, input);
+    const struct node *image = (const struct node *)(const void *)(x->images.bytes + alternate->image);
+    uint32_t own = same_input(explore_node_image(x, alternate->node), image, input);
+    explore_node_load(x, image);
+    const char *broken = explore_node_step(x, own);
     bool refused = x->refused && input_kind(input) == INPUT_REQUEST;
     if (refused || outcome->refused)
         return refused == outcome->refused;
@@ -78,33 +95,64 @@ static int by_node(const void *a, const void *b)
     return (left->image > right->image) - (left->image < right->image);
 }
 
-void explore_audit(struct explorer *x, struct explore_result *result)
+/* The first of the node's alternates in the sorted list, or where it would be. */
+static uint64_t first_of(const struct alternate *list, uint64_t count, uint32_t node)
+{
+    uint64_t low = 0, high = count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (list[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Calls `each` for every step that is remembered and every alternate of the state that it was taken from. */
+static void each_step(struct explorer *x, struct explore_result *result,
+                      void (*each)(struct explorer *x, struct explore_result *result,
+                                   const struct alternate *alternate, uint32_t input, const struct outcome *outcome))
 {
     struct alternate *list = (struct alternate *)(void *)x->alternates.bytes;
-    qsort(list, x->alternate_count, sizeof *list, by_node);
     const struct table *table = &x->outcome_table;
+    uint64_t count = x->alternate_count;
+    qsort(list, count, sizeof *list, by_node);
     for (uint64_t i = 0; i <= table->mask && x->failed == NULL; i++) {
         if ((table->keys[i].low | table->keys[i].high) == 0)
             continue;
         uint32_t node = (uint32_t)(table->keys[i].high >> 32), input = (uint32_t)table->keys[i].high;
-        uint64_t low = 0, high = x->alternate_count;
-        while (low < high) {
-            uint64_t middle = (low + high) / 2;
-            if (list[middle].node < node)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        for (; low < x->alternate_count && list[low].node == node; low++) {
-            const struct outcome outcome = *kept_outcome(x, table->values[i]);
-            result->audited++;
-            if (!agrees(x, &list[low], input, &outcome)) {
-                result->audit_failures++;
-                if (result->audit_input == 0) {
-                    result->audit_node = x->members[kept_node(x, node)->place];
-                    result->audit_input = (uint32_t)input_kind(input) + 1;
-                }
-            }
-        }
+        const struct outcome outcome = *kept_outcome(x, table->values[i]);
+        for (uint64_t at = first_of(list, count, node); at < count && list[at].node == node; at++)
+            each(x, result, &list[at], input, &outcome);
     }
+}
+
+/* After the last crash members are sealed, and only sealed states are given further inputs: an alternate of the state
+ * before is one of the state after. */
+static void note_sealed(struct explorer *x, struct explore_result *result, const struct alternate *alternate,
+                        uint32_t input, const struct outcome *outcome)
+{
+    (void)result;
+    if (input_kind(input) == INPUT_SEAL && agrees(x, alternate, input, outcome))
+        explore_audit_note(x, outcome->node);
+}
+
+static void compare(struct explorer *x, struct explore_result *result, const struct alternate *alternate,
+                    uint32_t input, const struct outcome *outcome)
+{
+    result->audited++;
+    if (agrees(x, alternate, input, outcome))
+        return;
+    result->audit_failures++;
+    if (result->audit_input == 0) {
+        result->audit_node = x->members[kept_node(x, alternate->node)->place];
+        result->audit_input = (uint32_t)input_kind(input) + 1;
+    }
+}
+
+void explore_audit(struct explorer *x, struct explore_result *result)
+{
+    each_step(x, result, note_sealed);
+    each_step(x, result, compare);
 }

@@ -134,7 +134,8 @@ static struct canon canon_begin(struct explorer *x, uint32_t permutation, uint8_
                           .members = x->members,
                           .context = x,
                           .bundle = bundle_name,
-                          .record = write_record};
+                          .record = write_record,
+                          .written = x->node.written};
 }
 
 static struct fingerprint canon_end(struct explorer *x, const struct canon *canon)
@@ -168,6 +169,7 @@ static struct fingerprint cut_fingerprint(struct explorer *x, uint32_t cut, uint
         explore_restore(x, cut);
         for (uint32_t i = 0; i < x->permutation_count; i++) {
             struct canon out = canon_begin(x, i, bytes);
+            out.written = cut;
             x->config.protocol->canonical(x->restored_selves[x->node.place], &out);
             kept[i] = canon_end(x, &out);
         }

@@ -12,7 +12,9 @@
 
 #include "lab/judge/explore_properties.h"
 #include "protocol/commit/two_phase_commit.h"
+#include "protocol/consensus/paxos.h"
 #include "protocol/consensus/raft.h"
+#include "protocol/consensus/synod.h"
 
 static struct explore_config config_of(const struct protocol *protocol)
 {
@@ -294,6 +296,57 @@ static void audit_rejects_what_leaves_something_out(void **state)
     }
 }
 
+/* A crash leaves as much of what is not durable yet, whatever the number of records before: equal states have logs of
+ * different lengths. Candidates were in different campaigns before. */
+static void audit_accepts_what_is_whole_through_crashes(void **state)
+{
+    (void)state;
+    const struct protocol *const protocols[] = {&synod_protocol, &paxos_protocol, &raft_protocol};
+    for (size_t i = 0; i < 3; i++) {
+        struct explore_config config = config_of(protocols[i]);
+        config.audit = config.fifo = config.synchronous = true;
+        config.requests = i == 0 ? 2 : 1;
+        config.crashes = 1;
+        config.states_max = 60000;
+        limit(&config, i == 0 ? 1 : 2, 0, 0);
+        struct explore_result result = run(&config);
+        assert_true(result.audited > 1000);
+        assert_int_equal(result.audit_failures, 0);
+    }
+}
+
+/* Leaves out most of what a member that has not started yet holds; its first byte says whether it has. */
+static void without_the_restored(const void *self, struct canon *out)
+{
+    size_t before = out->size;
+    whole(self, out);
+    if (out->bytes[before] == 0)
+        out->size = before + 1;
+}
+
+/* Then all disks look alike, which nobody sees before somebody crashes: what comes back differs. */
+static void audit_rejects_what_only_a_crash_shows(void **state)
+{
+    (void)state;
+    const struct protocol *const protocols[] = {&paxos_protocol, &raft_protocol};
+    for (size_t i = 0; i < 2; i++)
+        for (uint32_t crashes = 0; crashes < 2; crashes++) {
+            struct protocol mutant = *protocols[i];
+            whole = mutant.canonical;
+            mutant.canonical = without_the_restored;
+            struct explore_config config = config_of(protocols[i]);
+            config.protocol = &mutant;
+            config.property = NULL;
+            config.audit = config.fifo = config.synchronous = true;
+            config.crashes = crashes;
+            config.states_max = 100000;
+            limit(&config, 2, 0, 0);
+            struct explore_result result = run(&config);
+            assert_true(result.audited > 100);
+            assert_int_equal(result.audit_failures > 0, crashes > 0);
+        }
+}
+
 /* ---- the literature's model ---- */
 
 /* TwoPhase of Gray and Lamport, "Consensus on transaction commit" (ACM TODS 2006), written as naively as possible:
@@ -508,6 +561,8 @@ int main(void)
         cmocka_unit_test(two_phases_block),
         cmocka_unit_test(audit_accepts_what_is_whole),
         cmocka_unit_test(audit_rejects_what_leaves_something_out),
+        cmocka_unit_test(audit_accepts_what_is_whole_through_crashes),
+        cmocka_unit_test(audit_rejects_what_only_a_crash_shows),
         cmocka_unit_test(two_phase_commit_is_the_literature_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ static void canon_window(struct canon *out, const struct paxos *self, uint64_t s
         canon_node(out, cell->origin);
         canon_position(out, cell->position, stored);
         canon_u8(out, cell->position == before + 1); /* records that follow one another can go in one message */
+        canon_last_written(out, cell->position);     /* … and the next one, in the slot after it or in a hole */
         before = cell->position;
     }
 }
@@ -66,16 +67,22 @@ static void canon_role(struct canon *out, const struct paxos *self, uint64_t sto
     canon_u8(out, self->ack_due);
 }
 
-static void canon_candidate(struct canon *out, const struct paxos *self)
+/* Who would promise: read until the campaign begins. */
+static void canon_pre_candidate(struct canon *out, const struct paxos *self)
 {
     canon_u64(out, self->pre_grants);
+    for (uint32_t i = 0; i < self->peers.count; i++)
+        canon_u8(out, self->peers.list[canon_place(out, i)].granted);
+}
+
+/* Who did promise and report: set anew when the campaign begins, so what an earlier one left there is not read. */
+static void canon_candidate(struct canon *out, const struct paxos *self)
+{
     canon_u64(out, self->prepare_from);
     canon_u8(out, self->own_stored);
     canon_u64(out, self->fill_next);
-    for (uint32_t i = 0; i < self->peers.count; i++) {
-        canon_u8(out, self->peers.list[canon_place(out, i)].granted);
+    for (uint32_t i = 0; i < self->peers.count; i++)
         canon_u64(out, self->reported[canon_place(out, i)]);
-    }
 }
 
 static void canon_leader(struct canon *out, const struct paxos *self, uint64_t stored)
@@ -129,7 +136,9 @@ void paxos_canonical(const void *member, struct canon *out)
     intake_canonical(&self->intake, out);
     if (self->role == PAXOS_LEADER)
         canon_leader(out, self, stored);
-    else if (self->role != PAXOS_FOLLOWER)
+    else if (self->role == PAXOS_PRE_CANDIDATE)
+        canon_pre_candidate(out, self);
+    else if (self->role == PAXOS_CANDIDATE)
         canon_candidate(out, self);
     reads_canonical(&self->reads, out);
     canon_checkpoints(out, self);

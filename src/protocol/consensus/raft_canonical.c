@@ -26,6 +26,7 @@ static void canon_log(struct canon *out, const struct raft *self, uint64_t store
         /* Records that follow one another can go in one message. */
         canon_u8(out, ordinal > log->head && slot->position == raft_log_at(log, ordinal - 1)->position + 1);
     }
+    canon_last_written(out, log->tail > log->head ? raft_log_at(log, log->tail - 1)->position : 0);
 }
 
 static void canon_hard_state(struct canon *out, const struct raft *self, uint64_t stored)
@@ -67,10 +68,11 @@ static void canon_leader(struct canon *out, const struct raft *self)
     }
 }
 
+/* Before it campaigns, a candidate has no vote of its own to count: what an earlier campaign left there is not read. */
 static void canon_candidate(struct canon *out, const struct raft *self)
 {
     canon_u64(out, self->votes);
-    canon_u8(out, self->own_vote_counted);
+    canon_u8(out, self->role == RAFT_CANDIDATE && self->own_vote_counted);
     for (uint32_t i = 0; i < self->peers.count; i++)
         canon_u8(out, self->peers.list[canon_place(out, i)].granted);
 }

@@ -134,11 +134,67 @@ static void an_entry_that_does_not_follow_is_damage(void **state)
     end(&restart);
 }
 
+static void restore_hard_state(struct restart *restart, uint64_t sequence, uint64_t term)
+{
+    const struct raft_hard_state hard = {.sequence = sequence, .term = term};
+    struct event event = {.kind = EVENT_RESTORE};
+    event.restore = (struct event_restore){
+        .kind = RESTORE_RECORD, .type = RAFT_HARD_STATE, .position = ++restart->position,
+        .body = &hard, .record_size = 41};
+    step(restart, event);
+}
+
+static void no_content(void *context, struct canon *out, uint64_t position)
+{
+    (void)context;
+    (void)out;
+    (void)position;
+}
+
+/* The canonical state of a member whose disk has an entry and hard states in that order: 'e', 'h'. */
+static size_t canonical_of(const char *records, uint8_t *bytes, size_t capacity)
+{
+    static const uint32_t places[] = {0, 1, 2};
+    struct restart restart;
+    begin(&restart);
+    uint64_t left = 0;
+    for (const char *record = records; *record != 0; record++)
+        left += *record == 'h';
+    uint64_t term = 3 - left; /* whatever their number, the last one is of term 2 */
+    for (const char *record = records; *record != 0; record++) {
+        if (*record == 'h')
+            restore_hard_state(&restart, term, term);
+        else
+            restore_entry(&restart, 1, 1, 1);
+        term += *record == 'h';
+    }
+    struct canon out = {.bytes = bytes, .capacity = capacity, .member_count = 3, .places = places,
+                        .members = members, .record = no_content, .written = restart.position};
+    raft_protocol.canonical(restart.member, &out);
+    assert_false(out.overflow);
+    end(&restart);
+    return out.size;
+}
+
+/* A leader sends entries in one message whose records follow one another: whether the next entry will do so is part of
+ * what it decides by. How many hard states came before is not. */
+static void what_lies_behind_the_last_entry_is_canonical(void **state)
+{
+    (void)state;
+    uint8_t alone[4096], behind_two[4096], before_another[4096];
+    size_t size = canonical_of("he", alone, sizeof alone);
+    assert_int_equal(canonical_of("hhe", behind_two, sizeof behind_two), size);
+    assert_int_equal(canonical_of("heh", before_another, sizeof before_another), size);
+    assert_memory_equal(alone, behind_two, size);
+    assert_memory_not_equal(alone, before_another, size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(superseded_entries_across_the_base_are_no_damage),
         cmocka_unit_test(an_entry_that_does_not_follow_is_damage),
+        cmocka_unit_test(what_lies_behind_the_last_entry_is_canonical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
