@@ -99,9 +99,17 @@ static void ask_all(struct paxos *self, uint64_t round, bool pre, struct effects
                     self->peers.count - 1);
 }
 
+/* Rounds count elections, so none comes near the last one but in a message that nobody meant: then nobody leads. */
+static bool no_round_left(const struct paxos *self)
+{
+    return self->round_seen == UINT64_MAX;
+}
+
 /* PMS 2.2, phase 1a, for all slots from the first that is not known to be chosen. */
 static void campaign(struct paxos *self, const struct event *event, struct effects *out)
 {
+    if (no_round_left(self))
+        return;
     take_ballot(self, paxos_ballot_of(self->round_seen + 1, self->peers.self_node));
     set_role(self, PAXOS_CANDIDATE, out);
     self->prepare_from = self->commit + 1;
@@ -122,6 +130,8 @@ static void pre_campaign(struct paxos *self, const struct event *event, struct e
 {
     stop_candidate(self, out);
     paxos_set_leader(self, event, 0, out);
+    if (no_round_left(self))
+        return;
     set_role(self, PAXOS_PRE_CANDIDATE, out);
     self->pre_grants = 1;
     for (uint32_t i = 0; i < self->peers.count; i++)

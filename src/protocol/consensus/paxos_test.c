@@ -447,9 +447,24 @@ static void updates_of_a_session_elsewhere_are_ordered_or_given_back(void **stat
     }
 }
 
+/* Bad input: the last round there is, which its successor would fall behind. (Found by fuzz/peer_paxos_fuzz.) */
+static void after_the_last_round_nobody_leads(void **state)
+{
+    (void)state;
+    driver_begin_with(&driver, 0);
+    driver_campaign(&driver, 1);
+    assert_int_equal(member(1)->role, PAXOS_PRE_CANDIDATE);
+    const struct paxos_nack nack = {.round = UINT64_MAX, .node = 3, .pre = true};
+    const struct paxos_promise promise = {.nonce = member(1)->incarnation, .pre = true}; /* of the round after it */
+    driver_inject(&driver, 2, 1, 1, PAXOS_NACK, &nack);
+    driver_inject(&driver, 2, 1, 1, PAXOS_PROMISE, &promise);
+    assert_int_equal(member(1)->role, PAXOS_PRE_CANDIDATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(after_the_last_round_nobody_leads),
         test(a_majority_of_promises_makes_a_leader),
         test(a_promise_waits_for_the_disk),
         test(an_acceptance_waits_for_the_disk),

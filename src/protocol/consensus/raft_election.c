@@ -96,6 +96,8 @@ static void ask_for_votes(struct raft *self, bool pre, struct effects *out)
 /* Thesis 3.4: raise the term, vote for oneself, ask the others. */
 static void campaign(struct raft *self, const struct event *event, struct effects *out)
 {
+    if (self->term == UINT64_MAX)
+        return; /* from a message that nobody meant; there is no term above it */
     take_term(self, self->term + 1);
     self->voted_for = self->peers.self_node;
     set_role(self, RAFT_CANDIDATE, out);
