@@ -1,78 +1,10 @@
 /* PBFT and clients that are no members: whose requests they are, what the checkpoint says of them, and looks (Castro99,
  * sections 4.1 and 4.4). */
-#include "protocol/consensus/pbft.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/time.h"
-#include "protocol/consensus/pbft_internal.h"
-#include "protocol/protocol_driver.h"
-
-enum { OP_ADD = 30, MEMBERS = 4, REGION_SIZE = 256 << 20, CLIENT = 9 };
-
-struct chain {
-    uint64_t count, digest;
-};
-
-static void deliver(struct driver *driver, uint32_t node, void *state, bool read, const struct command *command,
-                    struct buffer *answer)
-{
-    struct chain *chain = state;
-    struct span rest = command->arguments, argument = {0};
-    (void)driver;
-    (void)node;
-    argument_next(&rest, &argument);
-    chain->count += !read;
-    for (size_t i = 0; !read && i < argument.size; i++)
-        chain->digest = chain->digest * 31 + argument.data[i];
-    buffer_append(answer, "+OK\r\n", 5);
-}
-
-static const struct driver_service service = {.state_size = sizeof(struct chain), .deliver = deliver};
-static struct driver *driver;
-static void *region;
-
-static int set_up(void **state)
-{
-    (void)state;
-    driver = malloc(sizeof *driver);
-    region = aligned_alloc(HEAP_ALIGNMENT, REGION_SIZE);
-    return driver == NULL || region == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(driver);
-    free(region);
-    return 0;
-}
+#include "protocol/consensus/pbft_testing.h"
 
 static void begin(uint32_t ablations)
 {
-    driver_init(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, ablations, 1);
-}
-
-static struct chain chain_of(uint32_t node)
-{
-    struct chain chain;
-    memcpy(&chain, driver_member(driver, node)->state, sizeof chain);
-    return chain;
-}
-
-static void assert_all_have(uint64_t count)
-{
-    for (uint32_t node = 1; node <= MEMBERS; node++) {
-        assert_int_equal(chain_of(node).count, count);
-        assert_int_equal(chain_of(node).digest, chain_of(1).digest);
-    }
-    assert_null(driver->failed);
+    begin_ablated(1, ablations);
 }
 
 /* To all members, as a client does. */

@@ -1,78 +1,6 @@
 /* PBFT and members that lost their disks: they vote again where they cannot contradict themselves, and not before
  * (pbft_recover.c). */
-#include "protocol/consensus/pbft.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/time.h"
-#include "protocol/consensus/pbft_internal.h"
-#include "protocol/protocol_driver.h"
-
-enum { OP_ADD = 30, MEMBERS = 4, REGION_SIZE = 256 << 20, CLIENT = 9 };
-
-struct chain {
-    uint64_t count, digest;
-};
-
-static void deliver(struct driver *driver, uint32_t node, void *state, bool read, const struct command *command,
-                    struct buffer *answer)
-{
-    struct chain *chain = state;
-    struct span rest = command->arguments, argument = {0};
-    (void)driver;
-    (void)node;
-    argument_next(&rest, &argument);
-    chain->count += !read;
-    for (size_t i = 0; !read && i < argument.size; i++)
-        chain->digest = chain->digest * 31 + argument.data[i];
-    buffer_append(answer, "+OK\r\n", 5);
-}
-
-static const struct driver_service service = {.state_size = sizeof(struct chain), .deliver = deliver};
-static struct driver *driver;
-static void *region;
-
-static int set_up(void **state)
-{
-    (void)state;
-    driver = malloc(sizeof *driver);
-    region = aligned_alloc(HEAP_ALIGNMENT, REGION_SIZE);
-    return driver == NULL || region == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(driver);
-    free(region);
-    return 0;
-}
-
-static void begin(uint32_t ablations)
-{
-    struct tuning tuning;
-    spec_defaults(&tuning);
-    tuning.checkpoint_interval = 8; /* K = 8, L = 16 */
-    driver_init_tuned(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, ablations, 1, &tuning);
-}
-
-static struct chain chain_of(uint32_t node)
-{
-    struct chain chain;
-    memcpy(&chain, driver_member(driver, node)->state, sizeof chain);
-    return chain;
-}
-
-static const struct pbft *pbft_of(uint32_t node)
-{
-    return driver_member(driver, node)->self;
-}
+#include "protocol/consensus/pbft_testing.h"
 
 static void ask(uint64_t number, const char *what)
 {
@@ -103,7 +31,7 @@ static bool watch_3(struct driver *of, const struct driver_message *message)
 static void who_forgot_votes_again_in_a_later_view(void **state)
 {
     (void)state;
-    begin(0);
+    begin_short(0);
     for (uint64_t i = 1; i <= 20; i++) {
         ask(i, "a");
         driver_advance(driver, 20 * NS_PER_MS);
@@ -137,7 +65,7 @@ static void who_forgot_votes_again_in_a_later_view(void **state)
 static void a_restart_does_not_make_it_vote_earlier(void **state)
 {
     (void)state;
-    begin(0);
+    begin_short(0);
     forget(3);
     driver_advance(driver, 20 * NS_PER_S);
     assert_false(pbft_of(3)->forgot);
@@ -165,7 +93,7 @@ static void answers_to_an_earlier_question_do_not_count(void **state)
 {
     (void)state;
     for (uint64_t wrong = 0; wrong <= 1; wrong++) {
-        begin(0);
+        begin_short(0);
         forget(3);
         driver->lose = lose_all;
         for (uint32_t from = 1; from <= MEMBERS; from++) {
@@ -202,7 +130,7 @@ static void two_that_forget_one_after_the_other_undo_nothing(void **state)
 {
     (void)state;
     for (uint32_t broken = 0; broken <= 1; broken++) {
-        begin(broken != 0 ? PBFT_ABLATION_VOTE_FORGOTTEN : 0);
+        begin_short(broken != 0 ? PBFT_ABLATION_VOTE_FORGOTTEN : 0);
         driver->lose = lose_commits_and_4;
         ask(1, "a");
         driver_advance(driver, 40 * NS_PER_MS);
@@ -225,7 +153,7 @@ static void two_that_forget_one_after_the_other_undo_nothing(void **state)
 static void the_low_water_mark_is_never_pushed_out(void **state)
 {
     (void)state;
-    begin(0);
+    begin_short(0);
     struct pbft *self = driver_member(driver, 3)->self;
     for (uint64_t number = 8; number <= 48; number += 8) {
         struct effect list[8];
@@ -245,7 +173,7 @@ static void the_low_water_mark_is_never_pushed_out(void **state)
 static void who_is_active_in_a_view_wanted_it(void **state)
 {
     (void)state;
-    begin(0);
+    begin_short(0);
     struct pbft *self = driver_member(driver, 3)->self;
     self->view = 2;
     self->active = false;

@@ -1,74 +1,14 @@
 /* PBFT: shapes in which everybody could wait for ever, found by campaigns, and one alarm that was false. */
-#include "protocol/consensus/pbft.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/time.h"
-#include "protocol/consensus/pbft_internal.h"
-#include "protocol/protocol_driver.h"
-
-enum { OP_ADD = 30, MEMBERS = 4, CLIENT = 9, REGION_SIZE = 256 << 20 };
-
-/* The service: a chain over the arguments applied, so that another order or another set shows. */
-struct chain {
-    uint64_t count, digest;
-};
-
-static void deliver(struct driver *driver, uint32_t node, void *state, bool read, const struct command *command,
-                    struct buffer *answer)
-{
-    struct chain *chain = state;
-    struct span rest = command->arguments, argument = {0};
-    (void)driver;
-    (void)node;
-    argument_next(&rest, &argument);
-    chain->count += !read;
-    for (size_t i = 0; !read && i < argument.size; i++)
-        chain->digest = chain->digest * 31 + argument.data[i];
-    buffer_append(answer, "+OK\r\n", 5);
-}
-
-static const struct driver_service service = {.state_size = sizeof(struct chain), .deliver = deliver};
-static struct driver *driver;
-static void *region;
-
-static int set_up(void **state)
-{
-    (void)state;
-    driver = malloc(sizeof *driver);
-    region = aligned_alloc(HEAP_ALIGNMENT, REGION_SIZE);
-    return driver == NULL || region == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(driver);
-    free(region);
-    return 0;
-}
+#include "protocol/consensus/pbft_testing.h"
 
 static void begin(void)
 {
-    driver_init(driver, heap_init(region, REGION_SIZE), &pbft_protocol, &service, MEMBERS, 0, 1);
+    begin_ablated(1, 0);
 }
 
 static uint64_t count_of(uint32_t node)
 {
-    struct chain chain;
-    memcpy(&chain, driver_member(driver, node)->state, sizeof chain);
-    return chain.count;
-}
-
-static const struct pbft *pbft_of(uint32_t node)
-{
-    return driver_member(driver, node)->self;
+    return chain_of(node).count;
 }
 
 static bool of_view_change(const struct driver_message *message)
