@@ -378,7 +378,7 @@ def groups_are_served_too(port):
 
     def written(client):
         try:
-            return all(client.set(key, "there") and client.get(key) == b"there" for key in ("quick:1", "sure:1"))
+            return all(client.set(key, "there") and client.get(key) == b"there" for key in ("sure:1", "quick:1"))
         except redis.exceptions.ResponseError as error:
             assert "TRYAGAIN" in str(error), error
             return False
@@ -400,9 +400,6 @@ def groups_are_served_too(port):
             assert "CROSSGROUP" in str(error), error
         client.execute_command("GROUP.DROP", "quick")
         client.execute_command("GROUP.DROP", "sure")
-        card = client.execute_command("GROUP.INFO", "default")
-        assert b"kv+groups" in card and b"arbitrary" in card and b"unknown" not in card, card
-        assert client.set("held", "by the nodes") and client.execute_command("WAIT", "1", "100") == 3, "a quorum of four"
 
 
 def failure(client, key):
