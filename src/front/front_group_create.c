@@ -119,16 +119,10 @@ uint32_t front_most_faults(enum members_for_k rule, uint32_t members)
     return 0;
 }
 
-/* May this protocol be used here at all? */
+/* May this protocol be used here at all? First what no option changes. */
 static const char *check_protocol(struct front *front, const struct group_spec *first, const struct protocol *protocol)
 {
     buffer_clear(&front->text);
-    if (protocol->maturity == MATURITY_LAB && !front->options.lab) {
-        front_print(&front->text,
-                    "ERR protocol %s is of lab maturity: it is there to be studied. Servers started with --lab yes "
-                    "take it", protocol->name);
-        return finish(front);
-    }
     if (protocol->masks > MASKS_TIMING && first->protocol->masks < protocol->masks) {
         front_print(&front->text,
                     "ERR protocol %s masks %s failures, but the group default, which decides what groups there are, "
@@ -137,6 +131,12 @@ static const char *check_protocol(struct front *front, const struct group_spec *
                     "--protocol %s for each server",
                     protocol->name, failure_model_name(protocol->masks), first->protocol->name,
                     failure_model_name(first->protocol->masks), protocol->name, protocol->name);
+        return finish(front);
+    }
+    if (protocol->maturity == MATURITY_LAB && !front->options.lab) {
+        front_print(&front->text,
+                    "ERR protocol %s is of lab maturity: it is there to be studied. Servers started with --lab yes "
+                    "take it", protocol->name);
         return finish(front);
     }
     return NULL;
